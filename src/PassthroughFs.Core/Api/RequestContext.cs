@@ -1,0 +1,25 @@
+using System;
+
+namespace PassthroughFs.Core.Api;
+
+/// <summary>Who sent a request. Everything in it comes from the client and is only as true as the client.</summary>
+public readonly struct RequestContext
+{
+    /// <summary>The caller's user id (its fsuid).</summary>
+    public uint Uid { get; init; }
+
+    /// <summary>The caller's group id (its fsgid).</summary>
+    public uint Gid { get; init; }
+
+    /// <summary>The caller's process id in the client; 0 where it is not known.</summary>
+    public uint Pid { get; init; }
+
+    /// <summary>The request's number.</summary>
+    public RequestId Id { get; init; }
+
+    /// <summary>
+    /// The supplementary groups the client sent along with a create-type request (FUSE_CREATE_SUPP_GROUP); empty
+    /// where it sent none. Borrowed: valid until the call returns.
+    /// </summary>
+    public ReadOnlyMemory<uint> SupplementaryGroups { get; init; }
+}

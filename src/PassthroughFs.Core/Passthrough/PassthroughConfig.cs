@@ -1,0 +1,142 @@
+using System;
+using System.Runtime.CompilerServices;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>
+/// How a <see cref="PassthroughFileSystem"/> behaves. Set the properties, hand it over; the file system works on a
+/// copy of its own that is frozen (see <see cref="PassthroughFileSystem.Config"/>).
+/// </summary>
+/// <remarks>
+/// Two conflicts are resolved, each with a warning in the log: <see cref="NoOpen"/> is switched off unless
+/// <see cref="CachePolicy"/> is <see cref="CachePolicy.Always"/>, and <see cref="Writeback"/> is switched off with
+/// <see cref="CachePolicy.Never"/> and <see cref="CachePolicy.Metadata"/>. Every other conflict is refused by
+/// <see cref="PassthroughConfigValidator"/>.
+/// </remarks>
+public sealed class PassthroughConfig
+{
+    private bool _frozen;
+
+    /// <summary>The directory to serve. Default "/".</summary>
+    public string RootDir { get; set => field = Changed(value); } = "/";
+
+    /// <summary>How long the client may take a name for granted. Default 5 s.</summary>
+    public TimeSpan EntryTimeout { get; set => field = Changed(value); } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the client may take attributes for granted. Default 5 s.</summary>
+    public TimeSpan AttrTimeout { get; set => field = Changed(value); } = TimeSpan.FromSeconds(5);
+
+    /// <summary><see cref="EntryTimeout"/> for directories. Default: the same as for the rest.</summary>
+    public TimeSpan? DirEntryTimeout { get; set => field = Changed(value); }
+
+    /// <summary><see cref="AttrTimeout"/> for directories. Default: the same as for the rest.</summary>
+    public TimeSpan? DirAttrTimeout { get; set => field = Changed(value); }
+
+    /// <summary>How long the client may take it for granted that a name does not exist. Default 0: not at all.</summary>
+    public TimeSpan NegativeTimeout { get; set => field = Changed(value); }
+
+    /// <summary>What the client may cache. Default <see cref="CachePolicy.Auto"/>.</summary>
+    public CachePolicy CachePolicy { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// Let the client collect writes before it sends them. Only where nobody but the client changes the directory.
+    /// Default off.
+    /// </summary>
+    public bool Writeback { get; set => field = Changed(value); }
+
+    /// <summary>Support extended attributes. Default off: ENOSYS, and the client does not ask again.</summary>
+    public bool Xattr { get; set => field = Changed(value); }
+
+    /// <summary>Support POSIX ACLs; needs <see cref="Xattr"/>. Default off.</summary>
+    public bool PosixAcl { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// Prepare the root when INIT comes. Default on. Off under a Vfs, which prepares it earlier by
+    /// <see cref="PassthroughFileSystem.Import"/> and has negotiated already: then what INIT offers is honoured as it is.
+    /// </summary>
+    public bool DoImport { get; set => field = Changed(value); } = true;
+
+    /// <summary>Do without OPEN and RELEASE of files where the client can. Needs <see cref="CachePolicy.Always"/>. Default off.</summary>
+    public bool NoOpen { get; set => field = Changed(value); }
+
+    /// <summary>Do without OPENDIR and RELEASEDIR where the client can. Default off.</summary>
+    public bool NoOpendir { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// Remove set-id bits and capabilities in the server, in the same system call as the change that costs the file
+    /// them. Default off: the client asks before each write.
+    /// </summary>
+    public bool KillprivV2 { get; set => field = Changed(value); }
+
+    /// <summary>Whether inodes are kept by file descriptor or by kernel handle. Default <see cref="InodeFileHandles.Never"/>.</summary>
+    public InodeFileHandles InodeFileHandles { get; set => field = Changed(value); }
+
+    /// <summary>Show every directory as empty. Default off.</summary>
+    public bool NoReaddir { get; set => field = Changed(value); }
+
+    /// <summary>READDIRPLUS: deliver attributes together with names. Default on.</summary>
+    public bool Readdirplus { get; set => field = Changed(value); } = true;
+
+    /// <summary>Refuse with EPERM everything that would change a file's size. Default off.</summary>
+    public bool SealSize { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// Tell inodes apart by mount as well, so that two bind mounts of one file are two nodes. Default off.
+    /// </summary>
+    public bool EnableMntid { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// The client uses DAX for regular files of at least this many bytes (0: for all), if it offered DAX for each
+    /// file. Default null: for none.
+    /// </summary>
+    public long? DaxFileSize { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// Make NodeIds from the host's inode numbers where they fit into 47 bits, instead of counting. Default off.
+    /// </summary>
+    public bool UseHostIno { get; set => field = Changed(value); }
+
+    /// <summary>Pass O_DIRECT on to the host. Default on; off drops the flag from every open.</summary>
+    public bool AllowDirectIo { get; set => field = Changed(value); } = true;
+
+    /// <summary>Refuse every change with EROFS. Default off.</summary>
+    public bool ReadOnly { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// Tell the client where other mounts begin below the root (FUSE_ATTR_SUBMOUNT), if it can mount them by itself.
+    /// Default off.
+    /// </summary>
+    public bool AnnounceSubmounts { get; set => field = Changed(value); }
+
+    /// <summary>
+    /// For how many forgotten inodes the NodeId is remembered, so that they get it again. Default 65,536; 0 forgets at
+    /// once. Does not matter with <see cref="UseHostIno"/>, save for inode numbers above 47 bits.
+    /// </summary>
+    public int RetainedMappings { get; set => field = Changed(value); } = 65_536;
+
+    /// <summary>
+    /// Set the process's umask to 0 on import. Default off: the mask is the embedding program's, and modes that it would
+    /// cut are put right after each creation, at the cost of one more system call. On is right for a program that does
+    /// nothing but serve.
+    /// </summary>
+    public bool ClearUmask { get; set => field = Changed(value); }
+
+    /// <summary>A copy that can be changed.</summary>
+    public PassthroughConfig Clone()
+    {
+        var copy = (PassthroughConfig)MemberwiseClone();
+        copy._frozen = false;
+        return copy;
+    }
+
+    internal PassthroughConfig Freeze()
+    {
+        _frozen = true;
+        return this;
+    }
+
+    private T Changed<T>(T value, [CallerMemberName] string property = "") => _frozen
+        ? throw new InvalidOperationException(
+            $"{property} cannot be changed: this configuration is in use by a file system. Change a Clone() of it.")
+        : value;
+}

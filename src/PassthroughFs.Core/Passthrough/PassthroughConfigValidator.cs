@@ -1,0 +1,59 @@
+using System;
+using System.Collections.Generic;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>Finds what is wrong with a <see cref="PassthroughConfig"/> before anything is opened.</summary>
+public static class PassthroughConfigValidator
+{
+    /// <summary>Checks values and combinations.</summary>
+    /// <returns>One sentence for each fault, naming every option that takes part in it; empty if all is well.</returns>
+    public static IReadOnlyList<string> Validate(PassthroughConfig config)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var faults = new List<string>();
+
+        void Check(bool fine, string fault)
+        {
+            if (!fine)
+            {
+                faults.Add(fault);
+            }
+        }
+
+        void CheckTimeout(TimeSpan? value, string name) =>
+            Check(value is null || value >= TimeSpan.Zero, $"{name} is {value}: a timeout cannot be negative.");
+
+        Check(!string.IsNullOrEmpty(config.RootDir), "RootDir is empty: name the directory to serve.");
+        Check(config.RootDir?.Contains('\0', StringComparison.Ordinal) != true, "RootDir contains a NUL character.");
+        CheckTimeout(config.EntryTimeout, nameof(config.EntryTimeout));
+        CheckTimeout(config.AttrTimeout, nameof(config.AttrTimeout));
+        CheckTimeout(config.DirEntryTimeout, nameof(config.DirEntryTimeout));
+        CheckTimeout(config.DirAttrTimeout, nameof(config.DirAttrTimeout));
+        CheckTimeout(config.NegativeTimeout, nameof(config.NegativeTimeout));
+        Check(Enum.IsDefined(config.CachePolicy), $"CachePolicy {(int)config.CachePolicy} is none of Auto, Never, Metadata, Always.");
+        Check(
+            Enum.IsDefined(config.InodeFileHandles),
+            $"InodeFileHandles {(int)config.InodeFileHandles} is none of Never, Prefer, Mandatory.");
+        Check(
+            config.DaxFileSize is null or >= 0,
+            $"DaxFileSize is {config.DaxFileSize}: give a size in bytes, 0 for all files, or null for none.");
+        Check(config.RetainedMappings >= 0, $"RetainedMappings is {config.RetainedMappings}: it cannot be negative.");
+        Check(
+            !config.PosixAcl || config.Xattr,
+            "PosixAcl conflicts with Xattr = false: ACLs are extended attributes. Switch Xattr on, or PosixAcl off.");
+        Check(
+            !config.ReadOnly || !config.Writeback,
+            "ReadOnly conflicts with Writeback: a read-only file system has no writes to collect. Switch one of them off.");
+        return faults;
+    }
+
+    internal static void ThrowIfInvalid(PassthroughConfig config)
+    {
+        IReadOnlyList<string> faults = Validate(config);
+        if (faults.Count > 0)
+        {
+            throw new ArgumentException(string.Join(' ', faults), nameof(config));
+        }
+    }
+}
