@@ -1,0 +1,197 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Reflection;
+using System.Text;
+using System.Threading.Tasks;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using Xunit;
+
+namespace PassthroughFs.Core.IntegrationTests.Ways;
+
+/// <summary>
+/// The mount program as a child process. Disposing ends it as a service manager would and asserts that it went cleanly;
+/// whatever happens, neither the process nor the mount stays.
+/// </summary>
+internal sealed class MountProcess : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Process _process;
+    private readonly StringBuilder _output = new();
+    private readonly StringBuilder _error = new();
+    private readonly TaskCompletionSource _firstLine = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private bool _over;
+
+    private MountProcess(string source, string mountPoint, ProcessStartInfo start)
+    {
+        Source = source;
+        MountPoint = mountPoint;
+        start.RedirectStandardInput = true;
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        _process = new Process { StartInfo = start, EnableRaisingEvents = true };
+        _process.OutputDataReceived += (_, e) => Note(_output, e.Data, true);
+        _process.ErrorDataReceived += (_, e) => Note(_error, e.Data, false);
+        _process.Exited += (_, _) => _firstLine.TrySetResult();
+        _process.Start();
+        _process.StandardInput.Close();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    public string Source { get; }
+
+    public string MountPoint { get; }
+
+    public int Pid => _process.Id;
+
+    public string Output => Text(_output);
+
+    public string Error => Text(_error);
+
+    /// <summary>The mount program's assembly, as the build noted it.</summary>
+    public static string Program { get; } = typeof(MountProcess).Assembly
+        .GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "MountProgram").Value!;
+
+    /// <summary>The command that runs the mount program.</summary>
+    public static string[] Command =>
+        [Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet", Program];
+
+    /// <summary>Starts and waits until the mount serves.</summary>
+    public static MountProcess Start(string source, string mountPoint, params string[] options)
+    {
+        MountProcess mount = Launch(source, mountPoint, [.. Command, .. options, source, mountPoint]);
+        mount.AwaitServing();
+        return mount;
+    }
+
+    /// <summary>Starts a whole command line without waiting for anything.</summary>
+    public static MountProcess Launch(string source, string mountPoint, IReadOnlyList<string> command)
+    {
+        Require.Fuse();
+        return new MountProcess(
+            source, mountPoint, new ProcessStartInfo(command[0], command.Skip(1)) { WorkingDirectory = "/" });
+    }
+
+    public void AwaitServing()
+    {
+        bool inTime = _firstLine.Task.Wait(Patience);
+        if (!inTime || _process.HasExited)
+        {
+            CleanUp();
+            Assert.Fail($"the mount did not come up: {Output} {Error}");
+        }
+
+        Assert.Equal($"mounted {Source} at {MountPoint}", Output.TrimEnd());
+        Assert.True(IsMounted(MountPoint), "it said it was mounted, but it is not");
+    }
+
+    public void Signal(int signal) => Assert.Equal(0, Native.Kill(Pid, signal));
+
+    /// <summary>Waits for the end and gives the exit code.</summary>
+    public int AwaitExit()
+    {
+        if (!_process.WaitForExit(Patience))
+        {
+            Abort();
+            CleanUp();
+            Assert.Fail($"the mount did not end in {Patience.TotalSeconds} s. {Error}");
+        }
+
+        _process.WaitForExit();
+        _over = true;
+        return _process.ExitCode;
+    }
+
+    /// <summary>Ends a hung mount from outside: whoever waits for it gets an error instead.</summary>
+    public void Abort()
+    {
+        if (FindMinor(MountPoint) is { } minor && File.Exists($"/sys/fs/fuse/connections/{minor}/abort"))
+        {
+            File.WriteAllText($"/sys/fs/fuse/connections/{minor}/abort", "1");
+        }
+        else if (!_process.HasExited)
+        {
+            // Without the control file system: the connection ends with the last descriptor of it.
+            _ = Native.Kill(Pid, Native.SIGKILL);
+        }
+    }
+
+    /// <summary>What the daemon holds open below a directory.</summary>
+    public string[] OpenBelow(string directory) => OpenFiles.Below(directory, Pid);
+
+    public static bool IsMounted(string mountPoint) => FindMinor(mountPoint) is not null;
+
+    public void Dispose()
+    {
+        try
+        {
+            if (!_over)
+            {
+                Signal(Native.SIGTERM);
+                int exitCode = AwaitExit();
+                Assert.Equal("", string.Join('\n', Error.Split('\n').Where(IsFault)));
+                Assert.Equal(0, exitCode);
+            }
+
+            Assert.False(IsMounted(MountPoint), "the program ended, but the mount is still there");
+        }
+        finally
+        {
+            CleanUp();
+        }
+    }
+
+    private static bool IsFault(string line) =>
+        new[] { "error", "fail", "exception", "   at " }.Any(w => line.Contains(w, StringComparison.OrdinalIgnoreCase));
+
+    private static string? FindMinor(string mountPoint) => File.ReadLines("/proc/self/mountinfo")
+        .Select(line => line.Split(' '))
+        .Where(fields => fields[4] == mountPoint)
+        .Select(fields => fields[2].Split(':')[1])
+        .LastOrDefault();
+
+    private static string Text(StringBuilder builder)
+    {
+        lock (builder)
+        {
+            return builder.ToString();
+        }
+    }
+
+    private void Note(StringBuilder builder, string? line, bool first)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (builder)
+        {
+            builder.Append(line).Append('\n');
+        }
+
+        if (first)
+        {
+            _firstLine.TrySetResult();
+        }
+    }
+
+    private void CleanUp()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill(entireProcessTree: true);
+            _process.WaitForExit(Patience);
+        }
+
+        if (IsMounted(MountPoint))
+        {
+            const int detach = 2;
+            _ = Native.UMount2(Bytes.Z(MountPoint), detach);
+        }
+    }
+}

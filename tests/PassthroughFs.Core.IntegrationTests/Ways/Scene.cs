@@ -1,0 +1,60 @@
+using System;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.IntegrationTests.Posix;
+using PassthroughFs.Core.IntegrationTests.Wire;
+using PassthroughFs.Core.Passthrough;
+using Xunit;
+
+namespace PassthroughFs.Core.IntegrationTests.Ways;
+
+/// <summary>One test's directory: through the way in, and as the host has it.</summary>
+public sealed class Scene : IDisposable
+{
+    private readonly PassthroughFileSystem? _fs;
+    private readonly Watchdog _watchdog;
+
+    internal Scene(Way way, string hostDirectory, string? mounted, MountProcess? mount)
+    {
+        Way = way;
+        HostDirectory = hostDirectory;
+        Host = new HostPosix(hostDirectory);
+        _watchdog = new Watchdog(mount);
+        if (way.Kind == WayKind.InProcess)
+        {
+            var config = new PassthroughConfig { RootDir = hostDirectory };
+            way.Configure?.Invoke(config);
+            _fs = new PassthroughFileSystem(config);
+            P = new DispatchPosix(new DispatchChannel(_fs));
+        }
+        else
+        {
+            P = new HostPosix(mounted ?? hostDirectory);
+        }
+    }
+
+    public Way Way { get; }
+
+    /// <summary>The way in.</summary>
+    public IPosix P { get; }
+
+    /// <summary>The host's own view of the same directory.</summary>
+    public IPosix Host { get; }
+
+    public string HostDirectory { get; }
+
+    /// <summary>Where programs find the directory; ways through a kernel only.</summary>
+    public string Path => ((HostPosix)P).Root;
+
+    public void Dispose()
+    {
+        P.Dispose();
+        Host.Dispose();
+        if (_fs is not null)
+        {
+            Assert.Empty(OpenFiles.Below(HostDirectory));
+            _fs.Dispose();
+        }
+
+        _watchdog.Dispose();
+    }
+}

@@ -1,0 +1,72 @@
+using System;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Core.IntegrationTests.Ways;
+
+/// <summary>How a tree is reached.</summary>
+public enum WayKind
+{
+    /// <summary>The host's directory itself: what everything is measured against.</summary>
+    Bare,
+
+    /// <summary>Request bytes to the library in this process.</summary>
+    InProcess,
+
+    /// <summary>The kernel's FUSE client and the mount program.</summary>
+    Mount,
+}
+
+/// <summary>One way in: what kind, over which file system, with which options.</summary>
+public sealed record Way(string Name, WayKind Kind, Backing Backing)
+{
+    /// <summary>Options of the mount program.</summary>
+    public string[] Options { get; init; } = [];
+
+    /// <summary>The same for the library in this process.</summary>
+    public Action<PassthroughConfig>? Configure { get; init; }
+
+    /// <summary>Whether the kernel checks permissions, as on the bare directory.</summary>
+    public bool ChecksPermissions => Kind != WayKind.InProcess && !Array.Exists(Options, o => o == "no-check");
+
+    /// <summary>Every way that the suite runs over.</summary>
+    public static Way[] All { get; } =
+    [
+        new("bare disk", WayKind.Bare, Backing.Disk),
+        new("bare tmpfs", WayKind.Bare, Backing.Tmpfs),
+        new("in process, disk", WayKind.InProcess, Backing.Disk) { Configure = c => c.Xattr = true },
+        new("in process, tmpfs, kernel handles, killpriv", WayKind.InProcess, Backing.Tmpfs)
+        {
+            Configure = c =>
+            {
+                c.Xattr = true;
+                c.InodeFileHandles = InodeFileHandles.Prefer;
+                c.KillprivV2 = true;
+                c.UseHostIno = true;
+            },
+        },
+        new("in process, disk, no open", WayKind.InProcess, Backing.Disk)
+        {
+            Configure = c =>
+            {
+                c.Xattr = true;
+                c.CachePolicy = CachePolicy.Always;
+                c.NoOpen = true;
+                c.NoOpendir = true;
+            },
+        },
+        new("mount, disk", WayKind.Mount, Backing.Disk) { Options = ["--cache", "auto"] },
+        new("mount, tmpfs, kernel handles", WayKind.Mount, Backing.Tmpfs)
+        {
+            Options = ["--cache", "metadata", "--inode-file-handles", "prefer", "--use-host-ino"],
+        },
+        new("mount, disk, writeback", WayKind.Mount, Backing.Disk)
+        {
+            Options = ["--cache", "always", "--writeback", "--killpriv-v2"],
+        },
+        new("mount, disk, no cache", WayKind.Mount, Backing.Disk)
+        {
+            Options = ["--cache", "never", "--entry-timeout", "0", "--attr-timeout", "0", "--killpriv-v2"],
+        },
+    ];
+}

@@ -1,0 +1,127 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.IntegrationTests.Posix;
+
+namespace PassthroughFs.Core.IntegrationTests.Ways;
+
+/// <summary>
+/// Keeps each way's mount from the first test over it to the end of the run; each test gets a directory of its own.
+/// </summary>
+public sealed class WayPool : IDisposable
+{
+    private readonly Dictionary<string, Ground> _grounds = [];
+
+    /// <summary>Opens a fresh directory over a way in.</summary>
+    public Scene Open(string way, Posix.Caller? owner = null)
+    {
+        Require.Root();
+        if (!_grounds.TryGetValue(way, out Ground? ground))
+        {
+            ground = new Ground(Way.All.Single(w => w.Name == way));
+            _grounds[way] = ground;
+        }
+
+        return ground.Open(owner ?? Caller.Root);
+    }
+
+    /// <summary>Opens a fresh bare directory of the same backing, to compare with.</summary>
+    public Scene OpenBareLike(string way) =>
+        Open(Way.All.Single(w => w.Name == way).Backing == Backing.Tmpfs ? "bare tmpfs" : "bare disk");
+
+    /// <summary>Closes one way; asserts that its server held nothing any more and ended cleanly.</summary>
+    internal string[] Close(string way)
+    {
+        if (!_grounds.Remove(way, out Ground? ground))
+        {
+            return [];
+        }
+
+        using (ground)
+        {
+            return ground.Leaks();
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (Ground ground in _grounds.Values)
+        {
+            ground.Dispose();
+        }
+    }
+
+    /// <summary>A source directory and, for a mount, the process that serves it.</summary>
+    private sealed class Ground : IDisposable
+    {
+        private readonly Way _way;
+        private readonly TempDirectory _source;
+        private readonly TempDirectory? _mountPoint;
+        private readonly MountProcess? _mount;
+        private int _next;
+
+        public Ground(Way way)
+        {
+            _way = way;
+            if (way.Kind == WayKind.Mount)
+            {
+                Require.Fuse();
+            }
+
+            _source = new TempDirectory(way.Backing);
+            if (way.Kind == WayKind.Mount)
+            {
+                _mountPoint = new TempDirectory();
+                _mount = MountProcess.Start(
+                    _source.Path, _mountPoint.Path, ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
+            }
+        }
+
+        public Scene Open(Caller owner)
+        {
+            string name = "t" + _next++;
+            string host = _source[name];
+            Directory.CreateDirectory(host);
+            _ = Native.Chmod(Bytes.Z(host), Octal.O(755));
+            _ = Native.LChown(Bytes.Z(host), owner.Uid, owner.Gid);
+            return new Scene(_way, host, _mountPoint is null ? null : _mountPoint[name], _mount);
+        }
+
+        public string[] Leaks()
+        {
+            if (_mount is null)
+            {
+                return [];
+            }
+
+            // The kernel keeps what it looked up until it needs the memory; this makes it need it.
+            for (int attempt = 0; attempt < 20; attempt++)
+            {
+                File.WriteAllText("/proc/sys/vm/drop_caches", "2");
+                if (_mount.OpenBelow(_source.Path).Length == 0)
+                {
+                    break;
+                }
+
+                System.Threading.Thread.Sleep(100);
+            }
+
+            return _mount.OpenBelow(_source.Path);
+        }
+
+        public void Dispose()
+        {
+            try
+            {
+                _mount?.Dispose();
+            }
+            finally
+            {
+                _mountPoint?.Dispose();
+                _source.Dispose();
+            }
+        }
+    }
+}
