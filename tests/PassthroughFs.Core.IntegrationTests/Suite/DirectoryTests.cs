@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Linq;
-using PassthroughFs.Core.Api;
 using PassthroughFs.Core.IntegrationTests.Posix;
 using PassthroughFs.Core.IntegrationTests.Ways;
 using Xunit;

@@ -124,7 +124,7 @@ public sealed class OwnershipTests(WayPool ways)
         s.P.Chown("d", 0, 2000).IsOk();
         s.P.Chmod("d", O(3777)).IsOk();
         s.P.Caller = Caller.Somebody;
-        s.P.WriteFile("d/f", "x"u8, 2755);
+        s.P.WriteFile("d/f", [], 2755);
         s.P.Mknod("d/n", S_IFREG | O(2755), 0).IsOk();
         s.P.Caller = Caller.Root;
         Assert.Equal(O(755), s.Host.Stat("d/f").Permissions);
@@ -141,7 +141,7 @@ public sealed class OwnershipTests(WayPool ways)
         s.P.Chown("d", 0, 2000).IsOk();
         s.P.Chmod("d", O(2777)).IsOk();
         s.P.Caller = Caller.Somebody with { Groups = [2000] };
-        s.P.WriteFile("d/f", "x"u8, 2755);
+        s.P.WriteFile("d/f", [], 2755);
         s.P.Caller = Caller.Root;
         Assert.Equal(O(2755), s.Host.Stat("d/f").Permissions);
     }
