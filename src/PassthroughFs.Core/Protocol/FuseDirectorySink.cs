@@ -58,6 +58,9 @@ internal sealed unsafe class FuseDirectorySink : DirectorySink
     }
 
     /// <inheritdoc/>
+    public override int Room => _remaining;
+
+    /// <inheritdoc/>
     public override bool Fits(int nameLength) =>
         nameLength is > 0 and <= Linux.NAME_MAX && RecordSize(nameLength) <= _remaining;
 
