@@ -44,7 +44,7 @@ public ref struct DataSink
 
     /// <summary>Copies <paramref name="data"/> in.</summary>
     /// <returns>How many bytes fit.</returns>
-    public int Write(ReadOnlySpan<byte> data)
+    public int Write(scoped ReadOnlySpan<byte> data)
     {
         int count = _cursor.Write(data);
         Written += count;

@@ -47,7 +47,7 @@ public ref struct DataSource
 
     /// <summary>Copies data out.</summary>
     /// <returns>How many bytes there were.</returns>
-    public int Read(Span<byte> target)
+    public int Read(scoped Span<byte> target)
     {
         int count = _cursor.Read(target);
         Consumed += count;

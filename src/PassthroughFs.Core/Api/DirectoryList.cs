@@ -17,6 +17,9 @@ public sealed class DirectoryList(int capacity = int.MaxValue) : DirectorySink
     public ulong Offset => _items.Count == 0 ? 0 : _items[^1].Offset;
 
     /// <inheritdoc/>
+    public override int Room => Fits(0) ? int.MaxValue : 0;
+
+    /// <inheritdoc/>
     public override bool Fits(int nameLength) => _items.Count < capacity;
 
     /// <inheritdoc/>

@@ -9,6 +9,9 @@ namespace PassthroughFs.Core.Api;
 /// </remarks>
 public abstract class DirectorySink
 {
+    /// <summary>About how many bytes of entries still fit: how much it pays to read ahead.</summary>
+    public abstract int Room { get; }
+
     /// <summary>
     /// Whether an entry whose name has <paramref name="nameLength"/> bytes fits. Ask before a lookup is counted for
     /// READDIRPLUS: the client must forget only what it was told of.

@@ -17,6 +17,21 @@ internal ref struct SegmentCursor
         Remaining = Math.Min(limit, TotalLength(segments));
     }
 
+    /// <summary>Goes on at a position that another cursor over the same segments had.</summary>
+    public SegmentCursor(ReadOnlySpan<IoSegment> segments, int index, nuint offset, long remaining)
+    {
+        _segments = segments;
+        _index = index;
+        _offset = offset;
+        Remaining = remaining;
+    }
+
+    /// <summary>The segment the position is in; with <see cref="Offset"/>, enough to come back to it.</summary>
+    public readonly int Index => _index;
+
+    /// <summary>The position within the segment.</summary>
+    public readonly nuint Offset => _offset;
+
     /// <summary>How many bytes are left before the limit.</summary>
     public long Remaining { get; private set; }
 
@@ -37,6 +52,9 @@ internal ref struct SegmentCursor
 
         return (long)total;
     }
+
+    /// <summary>Draws the limit nearer: at most <paramref name="most"/> bytes from here.</summary>
+    public void Limit(long most) => Remaining = Math.Min(Remaining, most);
 
     /// <summary>Moves on by <paramref name="count"/> bytes, or to the limit if that is nearer.</summary>
     public void Advance(long count)
@@ -86,7 +104,7 @@ internal ref struct SegmentCursor
     }
 
     /// <summary>Copies out of the segments; returns how much, less than asked only at the limit.</summary>
-    public int Read(Span<byte> target)
+    public int Read(scoped Span<byte> target)
     {
         int done = 0;
         while (done < target.Length && Remaining > 0)
@@ -101,7 +119,7 @@ internal ref struct SegmentCursor
     }
 
     /// <summary>Copies into the segments; returns how much, less than asked only at the limit.</summary>
-    public int Write(ReadOnlySpan<byte> source)
+    public int Write(scoped ReadOnlySpan<byte> source)
     {
         int done = 0;
         while (done < source.Length && Remaining > 0)

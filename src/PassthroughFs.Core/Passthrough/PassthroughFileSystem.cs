@@ -1,11 +1,324 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
 namespace PassthroughFs.Core.Passthrough;
 
-/// <summary>Mirrors a host directory.</summary>
-public sealed partial class PassthroughFileSystem
+/// <summary>
+/// A file system that mirrors a host directory: each request becomes the same request to the host.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Every name of a request is one component and no symbolic link is followed, so that a client never leaves the
+/// directory. Files are opened only if they are regular files or directories.
+/// </para>
+/// <para>
+/// Files are made as the caller (<see cref="RequestContext.Uid"/>, <see cref="RequestContext.Gid"/>); everything else is
+/// done as the server. Whether a caller may do it is the client's to check, as FUSE's <c>default_permissions</c> and
+/// every virtio-fs guest do.
+/// </para>
+/// </remarks>
+public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
 {
-    /// <summary>The configuration in force.</summary>
-    public PassthroughConfig Config { get; } = new PassthroughConfig().Freeze();
+    private readonly ILogger _logger;
+    private readonly ProcSelfFd _proc = new();
+    private readonly ProcessIdentity _identity = new();
+    private readonly MountFds _mounts = new();
+    private readonly InodeStore _inodes;
+    private readonly HandleStore _handles = new();
+    private readonly TimeSpan _dirEntryTimeout;
+    private readonly TimeSpan _dirAttrTimeout;
 
-    /// <summary>Prepares the root.</summary>
-    public Api.Errno Import() => Config.ReadOnly ? Api.Errno.OK : Api.Errno.OK;
+    // What of the process's umask is in the way of a client's modes; 0 once it is cleared.
+    private uint _umask;
+    private volatile bool _useHandles;
+
+    // What was negotiated.
+    private volatile bool _writeback;
+    private volatile bool _noOpen;
+    private volatile bool _noOpendir;
+    private volatile bool _killpriv;
+    private volatile bool _inodeDax;
+    private volatile bool _submounts;
+    private volatile bool _dontMask;
+
+    private int _saidOutOfDescriptors;
+    private int _saidNoHandles;
+
+    /// <summary>A file system that serves nothing before <see cref="Import"/> or INIT.</summary>
+    /// <param name="config">How it behaves; copied.</param>
+    /// <param name="logger">Gets warnings and errors, or null.</param>
+    /// <exception cref="ArgumentException">The configuration is invalid; the message says each fault.</exception>
+    /// <exception cref="IOException">/proc is not there, or kernel handles are mandatory and not permitted.</exception>
+    public PassthroughFileSystem(PassthroughConfig config, ILogger<PassthroughFileSystem>? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        PassthroughConfigValidator.ThrowIfInvalid(config);
+        _logger = logger ?? (ILogger)NullLogger.Instance;
+        Config = Resolve(config.Clone()).Freeze();
+        if (Config.InodeFileHandles == InodeFileHandles.Mandatory && !_identity.CanOpenByHandle)
+        {
+            _proc.Dispose();
+            throw new IOException(
+                "InodeFileHandles Mandatory needs CAP_DAC_READ_SEARCH, which this process does not have: run it as root " +
+                "or with that capability, or use Prefer.");
+        }
+
+        _dirEntryTimeout = Config.DirEntryTimeout ?? Config.EntryTimeout;
+        _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
+        _inodes = new InodeStore(
+            Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts);
+    }
+
+    /// <summary>The configuration in force, with conflicts resolved. It cannot be changed any more.</summary>
+    public PassthroughConfig Config { get; }
+
+    /// <summary>The live inodes.</summary>
+    public InodeStore Inodes => _inodes;
+
+    /// <summary>The open files.</summary>
+    public HandleStore Handles => _handles;
+
+    /// <summary>Prepares the root, with a lookup count of 2. INIT does it unless <see cref="PassthroughConfig.DoImport"/> is off.</summary>
+    /// <returns>ENOENT or ENOTDIR for the root directory, EOPNOTSUPP or EPERM where kernel handles are mandatory and do not work, …</returns>
+    public unsafe Errno Import()
+    {
+        if (Config.ClearUmask)
+        {
+            _ = Sys.Umask(0);
+            _umask = 0;
+        }
+        else
+        {
+            _umask = ReadUmask();
+        }
+
+        int fd;
+        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
+        {
+            fd = Sys.OpenAt(Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
+        }
+
+        Errno result = fd < 0 ? (Errno)(-fd) : AddRoot(fd);
+        if (result != Errno.OK)
+        {
+            PassthroughLog.ImportFailed(_logger, Config.RootDir, result);
+        }
+
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
+    {
+        accepted = InitFlags.None;
+        if (Config.DoImport)
+        {
+            Errno result = Import();
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+        }
+
+        InitFlags wanted = InitFlags.FUSE_ASYNC_READ | InitFlags.FUSE_ATOMIC_O_TRUNC | InitFlags.FUSE_ASYNC_DIO |
+            InitFlags.FUSE_PARALLEL_DIROPS | InitFlags.FUSE_DONT_MASK | InitFlags.FUSE_CREATE_SUPP_GROUP |
+            InitFlags.FUSE_ABORT_ERROR;
+        if (Config.Readdirplus)
+        {
+            wanted |= InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO;
+        }
+
+        if (Config.CachePolicy is not CachePolicy.Always)
+        {
+            // Others may change files: what the client has cached is dropped when mtime or size say so.
+            wanted |= InitFlags.FUSE_AUTO_INVAL_DATA;
+        }
+
+        if (Config.CachePolicy is CachePolicy.Auto or CachePolicy.Always)
+        {
+            wanted |= InitFlags.FUSE_CACHE_SYMLINKS;
+        }
+        else
+        {
+            // Every open is direct, and programs still want to map files.
+            wanted |= InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP;
+        }
+
+        // Under a Vfs what is offered was negotiated already, and is honoured as it is.
+        bool honour = !Config.DoImport;
+        wanted |= If(Config.Writeback || honour, InitFlags.FUSE_WRITEBACK_CACHE);
+        wanted |= If(Config.NoOpen || honour, InitFlags.FUSE_NO_OPEN_SUPPORT);
+        wanted |= If(Config.NoOpendir || honour, InitFlags.FUSE_NO_OPENDIR_SUPPORT);
+        wanted |= If(Config.KillprivV2 || honour, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
+        wanted |= If(Config.DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
+        wanted |= If(Config.AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
+        wanted |= If(Config.PosixAcl, InitFlags.FUSE_POSIX_ACL);
+
+        accepted = wanted & offered;
+        _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
+        _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
+        _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
+        _killpriv = accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2);
+        _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
+        _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
+        _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
+        return Errno.OK;
+    }
+
+    /// <inheritdoc/>
+    public void Destroy(in RequestContext context)
+    {
+        _handles.Clear();
+        _inodes.Clear();
+
+        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF.
+        _ = Import();
+    }
+
+    /// <summary>The file descriptors that a successor needs across a live upgrade: <c>/proc/self/fd</c>.</summary>
+    public IReadOnlyList<int> KeepFds() => [_proc.Fd];
+
+    /// <summary>
+    /// The host's path of a node at this moment, from <c>/proc/self/fd</c>: for logs and tools, not for opening. A deleted
+    /// file's path ends in " (deleted)".
+    /// </summary>
+    /// <param name="node">A live node.</param>
+    /// <param name="path">The path; what is not UTF-8 in it is replaced.</param>
+    /// <returns>EBADF for a node that is not known, ENAMETOOLONG for a path of 4096 bytes or more, …</returns>
+    public unsafe Errno ReadLinkOfNode(NodeId node, out string path)
+    {
+        path = "";
+        Errno result = GetNode(node, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            byte* name = stackalloc byte[ProcSelfFd.PathSize];
+            ProcSelfFd.Format(fd.Value, name);
+            byte* target = stackalloc byte[Linux.PATH_MAX];
+            int length = Sys.ReadLinkAt(_proc.Fd, name, target, Linux.PATH_MAX);
+            if (length is < 0 or Linux.PATH_MAX)
+            {
+                return length < 0 ? (Errno)(-length) : Errno.ENAMETOOLONG;
+            }
+
+            path = Encoding.UTF8.GetString(target, length);
+            return Errno.OK;
+        }
+    }
+
+    /// <summary>Closes every file descriptor. No call may be under way.</summary>
+    public void Dispose()
+    {
+        _handles.Dispose();
+        _inodes.Dispose();
+        _proc.Dispose();
+    }
+
+    private static InitFlags If(bool condition, InitFlags flag) => condition ? flag : InitFlags.None;
+
+    /// <summary>The process's umask, without the moment of another umask that asking the system call would cost.</summary>
+    private static uint ReadUmask()
+    {
+        foreach (string line in File.ReadLines("/proc/self/status"))
+        {
+            if (line.StartsWith("Umask:", StringComparison.Ordinal))
+            {
+                return Convert.ToUInt32(line["Umask:".Length..].Trim(), 8);
+            }
+        }
+
+        return 0;
+    }
+
+    private PassthroughConfig Resolve(PassthroughConfig config)
+    {
+        if (config.NoOpen && config.CachePolicy != CachePolicy.Always)
+        {
+            PassthroughLog.NoOpenSwitchedOff(_logger, config.CachePolicy);
+            config.NoOpen = false;
+        }
+
+        if (config.Writeback && config.CachePolicy is CachePolicy.Never or CachePolicy.Metadata)
+        {
+            PassthroughLog.WritebackSwitchedOff(_logger, config.CachePolicy);
+            config.Writeback = false;
+        }
+
+        return config;
+    }
+
+    private unsafe Errno AddRoot(int fd)
+    {
+        byte empty = 0;
+        StatxBuffer stat;
+        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        if (status < 0)
+        {
+            _ = Sys.Close(fd);
+            return (Errno)(-status);
+        }
+
+        _useHandles = Config.InodeFileHandles != InodeFileHandles.Never;
+        Errno result = Describe(fd, stat, out NewInode root);
+        if (result == Errno.OK && !root.Handle.IsNone)
+        {
+            result = TryHandle(root);
+        }
+        else if (result == Errno.OK && _useHandles)
+        {
+            result = Errno.EOPNOTSUPP;
+        }
+
+        if (_useHandles && result != Errno.OK)
+        {
+            if (Config.InodeFileHandles == InodeFileHandles.Mandatory)
+            {
+                PassthroughLog.MandatoryHandlesUnavailable(_logger, Config.RootDir, result);
+                _ = Sys.Close(fd);
+                return result;
+            }
+
+            // Said once at the start instead of paid for at each lookup.
+            PassthroughLog.HandlesUnavailable(_logger, result);
+            _useHandles = false;
+        }
+
+        // The root keeps its file descriptor even where inodes are kept by handle: it is needed all the time.
+        if (!root.Handle.IsNone && root.Fd < 0)
+        {
+            _mounts.Release(root.Mount);
+        }
+
+        root.Fd = fd;
+        if (!_useHandles)
+        {
+            root.Handle = KernelHandle.None;
+        }
+
+        _inodes.AddRoot(root);
+        return Errno.OK;
+    }
+
+    /// <summary>Tries whether the process may open by handle: a capability alone does not say so in a user namespace.</summary>
+    private Errno TryHandle(in NewInode inode)
+    {
+        int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+        if (fd < 0)
+        {
+            return (Errno)(-fd);
+        }
+
+        _ = Sys.Close(fd);
+        return Errno.OK;
+    }
 }

@@ -1,0 +1,128 @@
+using System.Runtime.InteropServices;
+
+namespace PassthroughFs.Core.Interop;
+
+internal static unsafe partial class Sys
+{
+    public static long Pread(int fd, void* buffer, nuint count, long offset)
+    {
+        long result;
+        while ((result = Result((long)pread(fd, buffer, count, offset))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    /// <summary>segments: laid out like struct iovec.</summary>
+    public static long Preadv(int fd, void* segments, int count, long offset)
+    {
+        long result;
+        while ((result = Result((long)preadv(fd, segments, count, offset))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    public static long Pwrite(int fd, void* buffer, nuint count, long offset)
+    {
+        long result;
+        while ((result = Result((long)pwrite(fd, buffer, count, offset))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    /// <summary>segments: laid out like struct iovec.</summary>
+    public static long Pwritev(int fd, void* segments, int count, long offset)
+    {
+        long result;
+        while ((result = Result((long)pwritev(fd, segments, count, offset))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    public static int Fsync(int fd)
+    {
+        int result;
+        while ((result = Result(fsync(fd))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    public static int Fdatasync(int fd)
+    {
+        int result;
+        while ((result = Result(fdatasync(fd))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    public static int Syncfs(int fd) => Result(syncfs(fd));
+
+    public static int Fallocate(int fd, int mode, long offset, long length)
+    {
+        int result;
+        while ((result = Result(fallocate(fd, mode, offset, length))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    public static long Lseek(int fd, long offset, int whence) => Result(lseek(fd, offset, whence));
+
+    public static long CopyFileRange(int fdIn, long* offsetIn, int fdOut, long* offsetOut, nuint length, uint flags)
+    {
+        long result;
+        while ((result = Result((long)copy_file_range(fdIn, offsetIn, fdOut, offsetOut, length, flags))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
+    public static int Fcntl(int fd, int command, nint argument) => Result(fcntl(fd, command, argument));
+
+    [LibraryImport(Libc)]
+    private static partial nint pread(int fd, void* buffer, nuint count, long offset);
+
+    [LibraryImport(Libc)]
+    private static partial nint preadv(int fd, void* segments, int count, long offset);
+
+    [LibraryImport(Libc)]
+    private static partial nint pwrite(int fd, void* buffer, nuint count, long offset);
+
+    [LibraryImport(Libc)]
+    private static partial nint pwritev(int fd, void* segments, int count, long offset);
+
+    [LibraryImport(Libc)]
+    private static partial int fsync(int fd);
+
+    [LibraryImport(Libc)]
+    private static partial int fdatasync(int fd);
+
+    [LibraryImport(Libc)]
+    private static partial int syncfs(int fd);
+
+    [LibraryImport(Libc)]
+    private static partial int fallocate(int fd, int mode, long offset, long length);
+
+    [LibraryImport(Libc)]
+    private static partial long lseek(int fd, long offset, int whence);
+
+    [LibraryImport(Libc)]
+    private static partial nint copy_file_range(
+        int fdIn, long* offsetIn, int fdOut, long* offsetOut, nuint length, uint flags);
+
+    [LibraryImport(Libc)]
+    private static partial int fcntl(int fd, int command, nint argument);
+}

@@ -1,0 +1,180 @@
+using System;
+using System.Threading;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>
+/// Maps Handles to open files, and owns their file descriptors. Safe for any number of threads; finding one takes no lock.
+/// </summary>
+/// <remarks>
+/// A Handle is the number of a slot and of how often the slot was used before, so that it is found by index and is
+/// never the number of another open file later.
+/// </remarks>
+public sealed class HandleStore : IDisposable
+{
+    private const int SlotBits = 24;
+    private const int SlotMask = (1 << SlotBits) - 1;
+    private const int None = -1;
+
+    private readonly Lock _lock = new();
+    private OpenFileSlot[] _slots = [];
+    private int _used;
+    private int _free = None;
+    private int _count;
+
+    /// <summary>How many files are open.</summary>
+    public int Count => Volatile.Read(ref _count);
+
+    /// <summary>Keeps an open file; the store closes the file descriptor.</summary>
+    /// <param name="node">The node it was opened from.</param>
+    /// <param name="fd">The file descriptor, taken over.</param>
+    /// <param name="flags">The open flags the host has.</param>
+    /// <returns>Its number; <see cref="Handle.None"/> if 16 million are open, and then the descriptor is closed.</returns>
+    public Handle Add(NodeId node, int fd, uint flags)
+    {
+        lock (_lock)
+        {
+            if (_free != None || _used <= SlotMask)
+            {
+                int index = Take();
+                OpenFileSlot slot = _slots[index];
+
+                // The first use of slot 0 would make Handle 0, which means none: uses count from 1.
+                slot.Handle += 1UL << SlotBits;
+                slot.Node = node.Value;
+                slot.Fd = fd;
+                slot.Flags = flags;
+                slot.Position = 0;
+                slot.IsOpen = true;
+                Volatile.Write(ref slot.Pins, 1);
+                _count++;
+                return new Handle(slot.Handle);
+            }
+        }
+
+        _ = Sys.Close(fd);
+        return Handle.None;
+    }
+
+    /// <summary>Holds an open file; <see cref="OpenFile.IsNone"/> if there is none or it is another node's.</summary>
+    public OpenFile Get(Handle handle, NodeId node)
+    {
+        OpenFileSlot? slot = Find(handle);
+        if (slot is null || !slot.TryPin())
+        {
+            return default;
+        }
+
+        if (slot.Handle == handle.Value && slot.Node == node.Value && Volatile.Read(ref slot.IsOpen))
+        {
+            return new OpenFile(this, slot);
+        }
+
+        Unpin(slot);
+        return default;
+    }
+
+    /// <summary>
+    /// Ends a Handle. Its file descriptor is closed when the last request that uses it is done, at once if there is none.
+    /// </summary>
+    /// <returns>False if there is no such Handle or it is another node's.</returns>
+    public bool Release(Handle handle, NodeId node)
+    {
+        OpenFileSlot slot;
+        lock (_lock)
+        {
+            OpenFileSlot? found = Find(handle);
+            if (found is null || found.Handle != handle.Value || found.Node != node.Value || !found.IsOpen)
+            {
+                return false;
+            }
+
+            slot = found;
+            slot.IsOpen = false;
+            _count--;
+        }
+
+        Unpin(slot);
+        return true;
+    }
+
+    /// <summary>Ends every Handle.</summary>
+    public void Clear()
+    {
+        for (int index = 0; ; index++)
+        {
+            OpenFileSlot slot;
+            lock (_lock)
+            {
+                if (index >= _used)
+                {
+                    return;
+                }
+
+                slot = _slots[index];
+                if (!slot.IsOpen)
+                {
+                    continue;
+                }
+
+                slot.IsOpen = false;
+                _count--;
+            }
+
+            Unpin(slot);
+        }
+    }
+
+    /// <summary>As <see cref="Clear"/>.</summary>
+    public void Dispose() => Clear();
+
+    internal void Unpin(OpenFileSlot slot)
+    {
+        if (Interlocked.Decrement(ref slot.Pins) != 0)
+        {
+            return;
+        }
+
+        _ = Sys.Close(slot.Fd);
+        lock (_lock)
+        {
+            slot.NextFree = _free;
+            _free = (int)(slot.Handle & SlotMask);
+        }
+    }
+
+    private OpenFileSlot? Find(Handle handle)
+    {
+        OpenFileSlot[] slots = Volatile.Read(ref _slots);
+        int index = (int)(handle.Value & SlotMask);
+        return index < slots.Length ? slots[index] : null;
+    }
+
+    private int Take()
+    {
+        int index = _free;
+        if (index != None)
+        {
+            _free = _slots[index].NextFree;
+            return index;
+        }
+
+        index = _used++;
+        if (index == _slots.Length)
+        {
+            // Readers index the array without the lock, so it is replaced, not resized.
+            var slots = new OpenFileSlot[Math.Max(64, _slots.Length * 2)];
+            _slots.CopyTo(slots, 0);
+            for (int i = _slots.Length; i < slots.Length; i++)
+            {
+                slots[i] = new OpenFileSlot { Handle = (ulong)i };
+            }
+
+            Volatile.Write(ref _slots, slots);
+        }
+
+        return index;
+    }
+}

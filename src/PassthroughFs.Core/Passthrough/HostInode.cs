@@ -1,0 +1,52 @@
+using System;
+using System.Runtime.CompilerServices;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>
+/// One inode of an <see cref="InodeStore"/>, held: its file descriptor is not closed before <see cref="Dispose"/>,
+/// whatever is forgotten meanwhile.
+/// </summary>
+public readonly ref struct HostInode : IDisposable
+{
+    private readonly InodeStore? _store;
+    private readonly ref InodeSlot _slot;
+    private readonly int _index;
+
+    internal HostInode(InodeStore store, ref InodeSlot slot, int index)
+    {
+        _store = store;
+        _slot = ref slot;
+        _index = index;
+    }
+
+    /// <summary>Whether there is no such inode.</summary>
+    public bool IsNone => _store is null;
+
+    /// <summary>The number the client knows it by.</summary>
+    public NodeId Node => new(_slot.Node);
+
+    /// <summary>The host's identity of it.</summary>
+    public InodeKey Key => _slot.Key;
+
+    /// <summary>The host's <c>st_mode</c> when it was first seen. The file type in it never changes.</summary>
+    public uint Mode => _slot.Mode;
+
+    /// <summary>The O_PATH file descriptor, or -1 if it is kept by handle. Borrowed.</summary>
+    public int Fd => _slot.Fd;
+
+    /// <summary>The kernel handle, where it is kept by handle.</summary>
+    public KernelHandle Handle => _slot.Handle;
+
+    internal int Slot => _index;
+
+    /// <summary>With <see cref="Handle"/>: the number of its mount.</summary>
+    internal int Mount => _slot.Mount;
+
+    /// <summary>How many lookups the client holds at this moment.</summary>
+    public ulong LookupCount => System.Threading.Volatile.Read(ref Unsafe.AsRef(in _slot.Lookups));
+
+    /// <summary>Lets go of it.</summary>
+    public void Dispose() => _store?.Unpin(_index);
+}

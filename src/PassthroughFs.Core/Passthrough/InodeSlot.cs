@@ -1,0 +1,109 @@
+using System.Threading;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>What the store keeps of one inode, live or remembered. Slots are reused, never freed.</summary>
+/// <remarks>
+/// Written under the store's lock while nothing is pinned; <see cref="Lookups"/> and <see cref="Pins"/> change by
+/// interlocked operations. A reader pins first and then checks that the slot is still the one it looked for.
+/// </remarks>
+internal struct InodeSlot
+{
+    /// <summary>Marks an inode that is kept by kernel handle.</summary>
+    public const int NoFd = -1;
+
+    public ulong Node;
+    public InodeKey Key;
+
+    /// <summary>Birth time in nanoseconds, 0 where the host has none. Tells a file from a later one with its ino.</summary>
+    public ulong Birth;
+
+    /// <summary>The lookup count. Goes from 0 to 1 only under the store's lock.</summary>
+    public ulong Lookups;
+
+    public KernelHandle Handle;
+
+    /// <summary>Users of <see cref="Fd"/>, and one for the store while the inode is live. At 0 the fd is closed.</summary>
+    public int Pins;
+
+    /// <summary>The O_PATH fd, or <see cref="NoFd"/>.</summary>
+    public int Fd;
+
+    /// <summary>The number of the mount in <see cref="MountFds"/>, if the inode is kept by handle.</summary>
+    public int Mount;
+
+    /// <summary>st_mode when it was first seen; its type never changes.</summary>
+    public uint Mode;
+
+    /// <summary>The file system's count of removals when the inode came: unchanged means it was not removed since.</summary>
+    public uint Removals;
+
+    public int NextByNode;
+    public int NextByKey;
+
+    /// <summary>Neighbours among the remembered inodes, oldest first; NextRemembered chains the free slots as well.</summary>
+    public int PreviousRemembered;
+    public int NextRemembered;
+
+    /// <summary>In the table, with the store's own pin.</summary>
+    public bool IsLive;
+
+    /// <summary>In the table for its NodeId alone: no pin, no fd.</summary>
+    public bool IsRemembered;
+
+    /// <summary>Pins, unless the inode is gone.</summary>
+    public bool TryPin()
+    {
+        int pins = Volatile.Read(ref Pins);
+        while (pins > 0)
+        {
+            int seen = Interlocked.CompareExchange(ref Pins, pins + 1, pins);
+            if (seen == pins)
+            {
+                return true;
+            }
+
+            pins = seen;
+        }
+
+        return false;
+    }
+
+    /// <summary>Counts one more lookup, unless the count is 0: then the inode is about to go.</summary>
+    public bool TryAddLookup()
+    {
+        ulong count = Volatile.Read(ref Lookups);
+        while (count > 0)
+        {
+            ulong seen = Interlocked.CompareExchange(ref Lookups, count == ulong.MaxValue ? count : count + 1, count);
+            if (seen == count)
+            {
+                return true;
+            }
+
+            count = seen;
+        }
+
+        return false;
+    }
+
+    /// <summary>Takes lookups away, at most all; returns how many are left.</summary>
+    public ulong RemoveLookups(ulong number)
+    {
+        ulong count = Volatile.Read(ref Lookups);
+        while (true)
+        {
+            ulong left = count > number ? count - number : 0;
+            ulong seen = Interlocked.CompareExchange(ref Lookups, left, count);
+            if (seen == count)
+            {
+                return left;
+            }
+
+            count = seen;
+        }
+    }
+
+    /// <summary>Whether this is the inode with <paramref name="key"/> and <paramref name="handle"/>.</summary>
+    public readonly bool Is(in InodeKey key, in KernelHandle handle) => Key == key && Handle == handle;
+}

@@ -1,0 +1,459 @@
+using System;
+using System.Threading;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>
+/// Maps NodeIds to host inodes and back, counts lookups, and owns the file descriptors. Safe for any number of threads.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Finding a live inode, by NodeId or by identity, takes no lock: a slot is found in the table, pinned, and checked again;
+/// a miss is confirmed under the lock. Adding and removing take the lock for a few memory writes. No system call
+/// is made under it.
+/// </para>
+/// <para>
+/// An inode goes when its lookup count reaches 0; its NodeId stays remembered, for a bounded number of inodes, so that the
+/// same inode gets it again.
+/// </para>
+/// </remarks>
+public sealed class InodeStore : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly InodeTable _table = new();
+    private readonly InodeAllocator? _allocator;
+    private readonly MountFds _mounts;
+    private readonly int _retained;
+
+    private ulong _nextNode = NodeId.Root.Value + 1;
+    private uint _removals;
+    private int _live;
+    private int _remembered;
+    private int _oldestRemembered;
+    private int _newestRemembered;
+
+    /// <summary>An empty store.</summary>
+    /// <param name="allocator">Makes NodeIds from the host's inode numbers; null counts from 2 on.</param>
+    /// <param name="retainedMappings">How many forgotten inodes keep their NodeId.</param>
+    public InodeStore(InodeAllocator? allocator, int retainedMappings)
+        : this(allocator, retainedMappings, new MountFds())
+    {
+    }
+
+    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds mounts)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(retainedMappings);
+        _allocator = allocator;
+        _retained = retainedMappings;
+        _mounts = mounts;
+    }
+
+    /// <summary>How many inodes are live.</summary>
+    public int Count => Volatile.Read(ref _live);
+
+    /// <summary>How many forgotten inodes are remembered.</summary>
+    public int RememberedCount => Volatile.Read(ref _remembered);
+
+    /// <summary>Holds a live inode; <see cref="HostInode.IsNone"/> if the NodeId is not known.</summary>
+    public HostInode Get(NodeId node)
+    {
+        int slot = _table.Find(node, InodeTable.MaxSteps);
+        if (slot != 0 && TryPin(slot, node))
+        {
+            return new HostInode(this, ref _table[slot], slot);
+        }
+
+        lock (_lock)
+        {
+            slot = _table.Find(node, int.MaxValue);
+            return slot != 0 && _table[slot].TryPin() ? new HostInode(this, ref _table[slot], slot) : default;
+        }
+    }
+
+    /// <summary>Finds a live inode by its identity and counts one lookup.</summary>
+    /// <param name="key">The host's identity.</param>
+    /// <param name="birth">
+    /// Birth time in nanoseconds, 0 if not known. For an inode without <paramref name="handle"/> a different birth time
+    /// means that the number was given to another file between the caller's two looks at it: not found.
+    /// </param>
+    /// <param name="handle">The kernel handle, or none; it must agree.</param>
+    /// <param name="node">The NodeId.</param>
+    /// <remarks>A miss is not confirmed under the lock: <see cref="Add"/> does that.</remarks>
+    public bool TryLookup(in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node)
+    {
+        node = NodeId.None;
+        int slot = _table.Find(key, handle, InodeTable.MaxSteps);
+        if (slot == 0)
+        {
+            return false;
+        }
+
+        ref InodeSlot found = ref _table[slot];
+        if (!found.TryPin())
+        {
+            return false;
+        }
+
+        bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
+            found.TryAddLookup();
+        node = isIt ? new NodeId(found.Node) : NodeId.None;
+        Unpin(slot);
+        return isIt;
+    }
+
+    /// <summary>
+    /// Counts one lookup of an inode, which becomes live if it was not. The store takes over
+    /// <see cref="NewInode.Fd"/> and <see cref="NewInode.Mount"/> in any case.
+    /// </summary>
+    /// <remarks>The caller holds the inode by the fd, so that its identity cannot be another's meanwhile.</remarks>
+    /// <returns>EOVERFLOW if there are no more NodeIds.</returns>
+    public Errno Add(in NewInode inode, out NodeId node)
+    {
+        Errno result;
+        bool isTaken;
+        lock (_lock)
+        {
+            result = AddLocked(inode, out node, out isTaken);
+        }
+
+        if (!isTaken)
+        {
+            Close(inode.Fd, inode.Handle, inode.Mount);
+        }
+
+        return result;
+    }
+
+    /// <summary>Makes an inode the root, with a lookup count of 2 as is the custom. It is never forgotten.</summary>
+    public void AddRoot(in NewInode inode)
+    {
+        lock (_lock)
+        {
+            if (_table.Find(NodeId.Root, int.MaxValue) == 0)
+            {
+                Insert(inode, NodeId.Root, 2);
+                return;
+            }
+        }
+
+        Close(inode.Fd, inode.Handle, inode.Mount);
+    }
+
+    /// <summary>Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.</summary>
+    /// <remarks>An unknown NodeId and the root are ignored; more than were counted is as many as were.</remarks>
+    public void Forget(NodeId node, ulong count)
+    {
+        if (node == NodeId.Root)
+        {
+            return;
+        }
+
+        using HostInode inode = Get(node);
+        if (inode.IsNone || count == 0)
+        {
+            return;
+        }
+
+        int slot = inode.Slot;
+        if (_table[slot].RemoveLookups(count) != 0)
+        {
+            return;
+        }
+
+        int remembered;
+        lock (_lock)
+        {
+            // Somebody else may have removed it, or looked it up again, before this thread got here. It is still this
+            // inode's slot, because it is pinned.
+            if (!_table[slot].IsLive || Volatile.Read(ref _table[slot].Lookups) != 0)
+            {
+                return;
+            }
+
+            Remove(slot);
+            remembered = Remember(slot);
+        }
+
+        if (remembered != 0 && _removals != _table[slot].Removals && IsDeleted(inode))
+        {
+            ForgetMapping(inode.Key, inode.Handle);
+        }
+
+        Unpin(slot);
+    }
+
+    /// <summary>How many lookups of a node the client holds; 0 if it is not known.</summary>
+    public ulong LookupCount(NodeId node)
+    {
+        using HostInode inode = Get(node);
+        return inode.IsNone ? 0 : inode.LookupCount;
+    }
+
+    /// <summary>
+    /// Says that a name was removed or replaced: from now on an inode that is forgotten is checked for being deleted
+    /// before it is remembered.
+    /// </summary>
+    public void NoteRemoval() => Interlocked.Increment(ref _removals);
+
+    /// <summary>Forgets everything, the root and what is remembered included. NodeIds are not used again.</summary>
+    public void Clear()
+    {
+        for (int slot = 1; ; slot++)
+        {
+            lock (_lock)
+            {
+                if (slot >= _table.Used)
+                {
+                    return;
+                }
+
+                if (_table[slot].IsRemembered)
+                {
+                    DropRemembered(slot);
+                    continue;
+                }
+
+                if (!_table[slot].IsLive)
+                {
+                    continue;
+                }
+
+                Volatile.Write(ref _table[slot].Lookups, 0);
+                Remove(slot);
+            }
+
+            Unpin(slot);
+        }
+    }
+
+    /// <summary>As <see cref="Clear"/>.</summary>
+    public void Dispose() => Clear();
+
+    /// <summary>Lets go of a slot; the last one closes the file descriptor and frees the slot.</summary>
+    internal void Unpin(int slot)
+    {
+        ref InodeSlot unpinned = ref _table[slot];
+        if (Interlocked.Decrement(ref unpinned.Pins) != 0)
+        {
+            return;
+        }
+
+        Close(unpinned.Fd, unpinned.Handle, unpinned.Mount);
+        lock (_lock)
+        {
+            _table.Free(slot);
+        }
+    }
+
+    /// <summary>Pins a slot that was found without the lock, if it is (still) that node's.</summary>
+    private bool TryPin(int slot, NodeId node)
+    {
+        ref InodeSlot found = ref _table[slot];
+        if (!found.TryPin())
+        {
+            return false;
+        }
+
+        if (found.Node == node.Value)
+        {
+            return true;
+        }
+
+        Unpin(slot);
+        return false;
+    }
+
+    private Errno AddLocked(in NewInode inode, out NodeId node, out bool isTaken)
+    {
+        isTaken = false;
+        node = NodeId.None;
+        int slot = _table.Find(inode.Key, inode.Handle, int.MaxValue);
+        if (slot != 0)
+        {
+            ref InodeSlot found = ref _table[slot];
+            if (!found.IsRemembered)
+            {
+                // From 0 as well: the thread that brought it there waits for the lock, and will see the new count. The
+                // birth time does not matter here: the inode is held by fd or agrees by handle.
+                if (!found.TryAddLookup())
+                {
+                    Volatile.Write(ref found.Lookups, 1);
+                }
+
+                node = new NodeId(found.Node);
+                return Errno.OK;
+            }
+
+            bool isSame = !inode.Handle.IsNone || found.Birth == 0 || inode.Birth == 0 || found.Birth == inode.Birth;
+            node = isSame ? new NodeId(found.Node) : NodeId.None;
+            DropRemembered(slot);
+        }
+
+        if (node == NodeId.None && !TryAllocate(inode.Key, out node))
+        {
+            return Errno.EOVERFLOW;
+        }
+
+        Insert(inode, node, 1);
+        isTaken = true;
+        return Errno.OK;
+    }
+
+    private bool TryAllocate(in InodeKey key, out NodeId node)
+    {
+        if (_allocator is null)
+        {
+            node = new NodeId(_nextNode);
+            return _nextNode++ <= InodeAllocator.MaxNodeId;
+        }
+
+        // A number that a live inode has can come again where inodes are kept by handle: the file was deleted, and its
+        // number given to a new one. The root has a number of its own, which the allocator never makes.
+        return _allocator.TryAllocate(key, out node) &&
+            (_table.Find(node, int.MaxValue) == 0 || _allocator.TryAllocateVirtual(key, out node));
+    }
+
+    private void Insert(in NewInode inode, NodeId node, ulong lookups)
+    {
+        int index = _table.Take();
+        ref InodeSlot slot = ref _table[index];
+        slot.Node = node.Value;
+        slot.Key = inode.Key;
+        slot.Birth = inode.Birth;
+        slot.Handle = inode.Handle;
+        slot.Fd = inode.Fd;
+        slot.Mount = inode.Mount;
+        slot.Mode = inode.Mode;
+        slot.Removals = _removals;
+        slot.IsRemembered = false;
+        slot.IsLive = true;
+        Volatile.Write(ref slot.Lookups, lookups);
+        Volatile.Write(ref slot.Pins, 1);
+        _table.Link(index);
+        _live++;
+    }
+
+    /// <summary>Takes a live inode out of the table; the caller lets go of the store's pin afterwards.</summary>
+    private void Remove(int slot)
+    {
+        _table.Unlink(slot);
+        _table[slot].IsLive = false;
+        _live--;
+    }
+
+    /// <summary>Keeps the NodeId of an inode that was just removed, if it would not come by itself. Returns its slot.</summary>
+    private int Remember(int slot)
+    {
+        bool comesByItself = _allocator is not null && (_table[slot].Node & InodeAllocator.VirtualBit) == 0;
+        if (comesByItself || _retained == 0)
+        {
+            return 0;
+        }
+
+        if (_remembered == _retained)
+        {
+            DropRemembered(_oldestRemembered);
+        }
+
+        int index = _table.Take();
+        ref InodeSlot remembered = ref _table[index];
+        ref InodeSlot gone = ref _table[slot];
+        remembered.Node = gone.Node;
+        remembered.Key = gone.Key;
+        remembered.Birth = gone.Birth;
+        remembered.Handle = gone.Handle;
+        remembered.IsRemembered = true;
+        remembered.PreviousRemembered = _newestRemembered;
+        remembered.NextRemembered = 0;
+        if (_newestRemembered != 0)
+        {
+            _table[_newestRemembered].NextRemembered = index;
+        }
+        else
+        {
+            _oldestRemembered = index;
+        }
+
+        _newestRemembered = index;
+        _remembered++;
+        _table.Link(index);
+        return index;
+    }
+
+    private void DropRemembered(int index)
+    {
+        ref InodeSlot slot = ref _table[index];
+        if (slot.PreviousRemembered != 0)
+        {
+            _table[slot.PreviousRemembered].NextRemembered = slot.NextRemembered;
+        }
+        else
+        {
+            _oldestRemembered = slot.NextRemembered;
+        }
+
+        if (slot.NextRemembered != 0)
+        {
+            _table[slot.NextRemembered].PreviousRemembered = slot.PreviousRemembered;
+        }
+        else
+        {
+            _newestRemembered = slot.PreviousRemembered;
+        }
+
+        slot.IsRemembered = false;
+        _remembered--;
+        _table.Unlink(index);
+        _table.Free(index);
+    }
+
+    private void ForgetMapping(in InodeKey key, in KernelHandle handle)
+    {
+        lock (_lock)
+        {
+            int slot = _table.Find(key, handle, int.MaxValue);
+            if (slot != 0 && _table[slot].IsRemembered)
+            {
+                DropRemembered(slot);
+            }
+        }
+    }
+
+    private unsafe bool IsDeleted(in HostInode inode)
+    {
+        int fd = inode.Fd;
+        if (fd < 0)
+        {
+            fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+            if (fd < 0)
+            {
+                return fd == -(int)Errno.ESTALE;
+            }
+        }
+
+        // Sound: the buffer and the path live until the call returns.
+        StatxBuffer stat;
+        byte empty = 0;
+        int result = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat);
+        if (inode.Fd < 0)
+        {
+            _ = Sys.Close(fd);
+        }
+
+        return result == 0 && stat.stx_nlink == 0;
+    }
+
+    private void Close(int fd, in KernelHandle handle, int mount)
+    {
+        if (fd >= 0)
+        {
+            _ = Sys.Close(fd);
+        }
+        else if (!handle.IsNone)
+        {
+            _mounts.Release(mount);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+using System;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>
+/// An O_PATH file descriptor of a node for the time of one request: the store's own, held, or one that was opened by
+/// kernel handle and is closed again.
+/// </summary>
+internal readonly ref struct NodeFd : IDisposable
+{
+    private readonly HostInode _inode;
+
+    public NodeFd(HostInode inode, int fd)
+    {
+        _inode = inode;
+        Value = fd;
+    }
+
+    public int Value { get; }
+
+    /// <summary>The inode, held as long as this is.</summary>
+    public HostInode Inode => _inode;
+
+    public void Dispose()
+    {
+        if (_inode.Fd != Value)
+        {
+            _ = Sys.Close(Value);
+        }
+
+        _inode.Dispose();
+    }
+}

@@ -1,0 +1,368 @@
+using System;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <inheritdoc/>
+    public Errno GetAttr(in RequestContext context, NodeId node, Handle handle, out AttrReply reply)
+    {
+        using OpenFile file = _handles.Get(handle, node);
+        if (!file.IsNone)
+        {
+            return Stat(file.Fd, out reply);
+        }
+
+        reply = default;
+        if (!handle.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        Errno result = GetNode(node, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            return Stat(fd.Value, out reply);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno SetAttr(in RequestContext context, NodeId node, in SetAttrRequest request, out AttrReply reply)
+    {
+        reply = default;
+        if (Config.ReadOnly)
+        {
+            return Errno.EROFS;
+        }
+
+        Handle handle = (request.Valid & SetAttrFields.FATTR_FH) != 0 ? request.Handle : Handle.None;
+        using OpenFile file = _handles.Get(handle, node);
+        if (!handle.IsNone && file.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        Errno result = GetNode(node, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            SetAttrFields valid = request.Valid;
+            if ((valid & SetAttrFields.FATTR_MODE) != 0)
+            {
+                result = SetMode(fd.Value, file, request.Mode);
+            }
+
+            if (result == Errno.OK && (valid & (SetAttrFields.FATTR_UID | SetAttrFields.FATTR_GID)) != 0)
+            {
+                result = SetOwner(
+                    fd.Value,
+                    (valid & SetAttrFields.FATTR_UID) != 0 ? request.Uid : uint.MaxValue,
+                    (valid & SetAttrFields.FATTR_GID) != 0 ? request.Gid : uint.MaxValue);
+            }
+
+            if (result == Errno.OK && (valid & SetAttrFields.FATTR_SIZE) != 0)
+            {
+                result = SetSize(fd, file, request.Size, (valid & SetAttrFields.FATTR_KILL_SUIDGID) != 0);
+            }
+
+            if (result == Errno.OK && (valid & (SetAttrFields.FATTR_ATIME | SetAttrFields.FATTR_MTIME)) != 0)
+            {
+                result = SetTimes(fd.Value, request);
+            }
+
+            return result == Errno.OK ? Stat(fd.Value, out reply) : result;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Statfs(in RequestContext context, NodeId node, out StatfsReply reply)
+    {
+        reply = default;
+        Errno result = GetNode(node, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            StatfsBuffer buffer;
+            int status = Sys.Fstatfs(fd.Value, &buffer);
+            if (status < 0)
+            {
+                return (Errno)(-status);
+            }
+
+            reply = new StatfsReply
+            {
+                Blocks = buffer.f_blocks,
+                Bfree = buffer.f_bfree,
+                Bavail = buffer.f_bavail,
+                Files = buffer.f_files,
+                Ffree = buffer.f_ffree,
+                Bsize = (uint)buffer.f_bsize,
+                Namelen = (uint)buffer.f_namelen,
+                Frsize = (uint)buffer.f_frsize,
+            };
+            return Errno.OK;
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The host decides, as the caller: ACLs and read-only mounts count. Of the caller's supplementary groups the server
+    /// knows only what the request carries.
+    /// </remarks>
+    public Errno Access(in RequestContext context, NodeId node, uint mask)
+    {
+        if ((mask & ~(Linux.R_OK | Linux.W_OK | Linux.X_OK)) != 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (Config.ReadOnly && (mask & Linux.W_OK) != 0)
+        {
+            return Errno.EROFS;
+        }
+
+        Errno result = GetNode(node, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            byte empty = 0;
+            int status = Sys.FaccessAt2(
+                fd.Value, &empty, (int)mask, Constants.AT_EMPTY_PATH | Constants.AT_EACCESS);
+            _identity.Return(switched);
+            return status < 0 ? (Errno)(-status) : Errno.OK;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Statx(
+        in RequestContext context, NodeId node, Handle handle, uint flags, uint mask, out StatxReply reply)
+    {
+        reply = default;
+        using OpenFile file = _handles.Get(handle, node);
+        if (!handle.IsNone && file.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        // Only what tells the host how fresh the answer must be; the path's flags are ours.
+        const uint SyncFlags = 0x6000;
+        int hostFlags = Constants.AT_EMPTY_PATH | (int)(flags & SyncFlags);
+        byte empty = 0;
+        StatxBuffer stat;
+        int status;
+        if (!file.IsNone)
+        {
+            status = Sys.Statx(file.Fd, &empty, hostFlags, mask, &stat);
+        }
+        else
+        {
+            Errno result = GetNode(node, out NodeFd fd);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            using (fd)
+            {
+                status = Sys.Statx(fd.Value, &empty, hostFlags, mask, &stat);
+            }
+        }
+
+        if (status < 0)
+        {
+            return (Errno)(-status);
+        }
+
+        reply = new StatxReply
+        {
+            Mask = stat.stx_mask,
+            Blksize = stat.stx_blksize,
+            Attributes = stat.stx_attributes,
+            AttributesMask = stat.stx_attributes_mask,
+            Nlink = stat.stx_nlink,
+            Uid = stat.stx_uid,
+            Gid = stat.stx_gid,
+            Mode = stat.stx_mode,
+            Ino = stat.stx_ino,
+            Size = stat.stx_size,
+            Blocks = stat.stx_blocks,
+            Atime = TimeOf(stat.stx_atime),
+            Btime = TimeOf(stat.stx_btime),
+            Ctime = TimeOf(stat.stx_ctime),
+            Mtime = TimeOf(stat.stx_mtime),
+            RdevMajor = stat.stx_rdev_major,
+            RdevMinor = stat.stx_rdev_minor,
+            DevMajor = stat.stx_dev_major,
+            DevMinor = stat.stx_dev_minor,
+            Timeout = Linux.S_ISDIR(stat.stx_mode) ? _dirAttrTimeout : Config.AttrTimeout,
+        };
+        return Errno.OK;
+    }
+
+    private Errno Stat(int fd, out AttrReply reply)
+    {
+        byte empty = 0;
+        StatxBuffer stat;
+        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        if (status < 0)
+        {
+            reply = default;
+            return (Errno)(-status);
+        }
+
+        FillAttributes(stat, out reply.Attributes);
+        reply.Timeout = Linux.S_ISDIR(stat.stx_mode) ? _dirAttrTimeout : Config.AttrTimeout;
+        return Errno.OK;
+    }
+
+    private void FillAttributes(in StatxBuffer stat, out NodeAttributes attributes)
+    {
+        attributes.Ino = stat.stx_ino;
+        attributes.Size = stat.stx_size;
+        attributes.Blocks = stat.stx_blocks;
+        attributes.Atime = TimeOf(stat.stx_atime);
+        attributes.Mtime = TimeOf(stat.stx_mtime);
+        attributes.Ctime = TimeOf(stat.stx_ctime);
+        attributes.Mode = stat.stx_mode;
+        attributes.Nlink = stat.stx_nlink;
+        attributes.Uid = stat.stx_uid;
+        attributes.Gid = stat.stx_gid;
+
+        // The 32-bit encoding of FUSE's rdev is the low half of the 64-bit one, as long as a major has 12 bits.
+        attributes.Rdev = (uint)DeviceOf(stat.stx_rdev_major, stat.stx_rdev_minor);
+        attributes.Blksize = stat.stx_blksize;
+        attributes.Flags = NodeAttributeFlags.None;
+        if (_inodeDax && Linux.S_ISREG(stat.stx_mode) && stat.stx_size >= (ulong)Config.DaxFileSize.GetValueOrDefault())
+        {
+            attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_DAX;
+        }
+
+        if (_submounts && Linux.S_ISDIR(stat.stx_mode) &&
+            (stat.stx_attributes & stat.stx_attributes_mask & Constants.STATX_ATTR_MOUNT_ROOT) != 0)
+        {
+            attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_SUBMOUNT;
+        }
+    }
+
+    private static Timestamp TimeOf(in StatxTimestamp time) => new(time.tv_sec, time.tv_nsec);
+
+    /// <summary>C's makedev.</summary>
+    private static ulong DeviceOf(uint major, uint minor) =>
+        ((ulong)(major & 0xffff_f000) << 32) | ((major & 0xfff) << 8) | ((ulong)(minor & 0xffff_ff00) << 12) |
+        (minor & 0xff);
+
+    private Errno SetMode(int fd, in OpenFile file, uint mode)
+    {
+        mode &= Linux.ModeBits;
+        int status;
+        if (!file.IsNone)
+        {
+            status = Sys.Fchmod(file.Fd, mode);
+        }
+        else
+        {
+            byte* name = stackalloc byte[ProcSelfFd.PathSize];
+            ProcSelfFd.Format(fd, name);
+            status = Sys.FchmodAt(_proc.Fd, name, mode);
+        }
+
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    private static Errno SetOwner(int fd, uint uid, uint gid)
+    {
+        byte empty = 0;
+        int status = Sys.FchownAt(fd, &empty, uid, gid, Constants.AT_EMPTY_PATH | Constants.AT_SYMLINK_NOFOLLOW);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    private Errno SetSize(in NodeFd fd, in OpenFile file, ulong size, bool killSuidgid)
+    {
+        if (Config.SealSize)
+        {
+            return Errno.EPERM;
+        }
+
+        if (size > long.MaxValue)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (!Linux.S_ISREG(fd.Inode.Mode))
+        {
+            return Linux.S_ISDIR(fd.Inode.Mode) ? Errno.EISDIR : Errno.EINVAL;
+        }
+
+        // A handle that is open for reading only cannot truncate; the client checked that the caller may write.
+        bool isWritable = !file.IsNone && (file.Flags & Linux.O_ACCMODE) != Linux.O_RDONLY;
+        int target = isWritable ? file.Fd : _proc.Reopen(fd.Value, Linux.O_WRONLY | Linux.O_NONBLOCK);
+        if (target < 0)
+        {
+            return NoteDescriptors((Errno)(-target));
+        }
+
+        CapabilityData before = default;
+        bool dropped = killSuidgid && _killpriv && _identity.DropFsetid(out before);
+        int status = Sys.Ftruncate(target, (long)size);
+        if (dropped)
+        {
+            ProcessIdentity.RestoreFsetid(before);
+        }
+
+        if (!isWritable)
+        {
+            _ = Sys.Close(target);
+        }
+
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    private static Errno SetTimes(int fd, in SetAttrRequest request)
+    {
+        Timespec* times = stackalloc Timespec[2];
+        times[0] = TimeToSet(
+            request.Valid, SetAttrFields.FATTR_ATIME, SetAttrFields.FATTR_ATIME_NOW, request.Atime);
+        times[1] = TimeToSet(
+            request.Valid, SetAttrFields.FATTR_MTIME, SetAttrFields.FATTR_MTIME_NOW, request.Mtime);
+        byte empty = 0;
+        int status = Sys.UtimensAt(fd, &empty, times, Constants.AT_EMPTY_PATH | Constants.AT_SYMLINK_NOFOLLOW);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    private static Timespec TimeToSet(SetAttrFields valid, SetAttrFields set, SetAttrFields now, Timestamp time)
+    {
+        if ((valid & set) == 0)
+        {
+            return new Timespec { tv_nsec = Constants.UTIME_OMIT };
+        }
+
+        return (valid & now) != 0
+            ? new Timespec { tv_nsec = Constants.UTIME_NOW }
+            : new Timespec { tv_sec = time.Seconds, tv_nsec = Math.Min(time.Nanoseconds, 999_999_999) };
+    }
+}

@@ -1,0 +1,228 @@
+using System;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <summary>Holds about a thousand names; one for each thread, taken at its first listing.</summary>
+    private const int DirentBufferSize = 32 * 1024;
+
+    /// <summary>Room for one record with the longest name.</summary>
+    private const int MinDirentRead = 512;
+
+    [ThreadStatic]
+    private static byte[]? t_dirents;
+
+    /// <inheritdoc/>
+    public Errno OpenDir(in RequestContext context, NodeId node, uint flags, out OpenReply reply)
+    {
+        reply = default;
+        if (_noOpendir)
+        {
+            return Errno.ENOSYS;
+        }
+
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        if (!Linux.S_ISDIR(inode.Mode))
+        {
+            return Errno.ENOTDIR;
+        }
+
+        uint hostFlags = Linux.O_RDONLY | Linux.O_DIRECTORY | (flags & Linux.O_NOATIME);
+        Errno result = OpenInode(inode, hostFlags, out int fd);
+        return result == Errno.OK ? AddHandle(node, fd, hostFlags, DirectoryReplyFlags(), out reply) : result;
+    }
+
+    /// <inheritdoc/>
+    public Errno ReadDir(in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink) =>
+        List(node, handle, offset, sink, false);
+
+    /// <inheritdoc/>
+    public Errno ReadDirPlus(in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink) =>
+        List(node, handle, offset, sink, true);
+
+    /// <inheritdoc/>
+    public Errno ReleaseDir(in RequestContext context, NodeId node, Handle handle, uint flags) =>
+        ReleaseHandle(node, handle, _noOpendir);
+
+    /// <inheritdoc/>
+    public Errno FsyncDir(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
+        Sync(node, handle, _noOpendir, dataSync);
+
+    private OpenReplyFlags DirectoryReplyFlags() => Config.CachePolicy switch
+    {
+        CachePolicy.Metadata => OpenReplyFlags.FOPEN_CACHE_DIR | OpenReplyFlags.FOPEN_KEEP_CACHE,
+        CachePolicy.Always => OpenReplyFlags.FOPEN_CACHE_DIR | OpenReplyFlags.FOPEN_KEEP_CACHE,
+        _ => OpenReplyFlags.None,
+    };
+
+    private Errno List(NodeId node, Handle handle, ulong offset, DirectorySink sink, bool plus)
+    {
+        ArgumentNullException.ThrowIfNull(sink);
+        if (Config.NoReaddir)
+        {
+            return Errno.OK;
+        }
+
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        using OpenFile file = _handles.Get(handle, node);
+        if (!file.IsNone)
+        {
+            return Linux.S_ISDIR(inode.Mode) ? List(inode, file, file.Fd, offset, sink, plus) : Errno.ENOTDIR;
+        }
+
+        if (!_noOpendir)
+        {
+            return Errno.EBADF;
+        }
+
+        if (!Linux.S_ISDIR(inode.Mode))
+        {
+            return Errno.ENOTDIR;
+        }
+
+        Errno result = OpenInode(inode, Linux.O_RDONLY | Linux.O_DIRECTORY, out int fd);
+        if (result == Errno.OK)
+        {
+            result = List(inode, default, fd, offset, sink, plus);
+            _ = Sys.Close(fd);
+        }
+
+        return result;
+    }
+
+    private Errno List(
+        in HostInode inode, in OpenFile file, int fd, ulong offset, DirectorySink sink, bool plus)
+    {
+        byte[] array = t_dirents ??= GC.AllocateUninitializedArray<byte>(DirentBufferSize, pinned: true);
+
+        // Sound: the array is pinned for good, and the kernel's records lie inside what it says it has written.
+        fixed (byte* buffer = array)
+        {
+            bool isFirst = true;
+            while (true)
+            {
+                int wanted = Math.Clamp(plus ? sink.Room / 5 : sink.Room, MinDirentRead, DirentBufferSize);
+                int length = ReadEntries(file, fd, isFirst, offset, buffer, wanted);
+                if (length <= 0)
+                {
+                    return length < 0 && isFirst ? (Errno)(-length) : Errno.OK;
+                }
+
+                for (int position = 0; position < length;)
+                {
+                    var header = (DirentHeader*)(buffer + position);
+                    if (!Deliver(inode, fd, header, sink, plus))
+                    {
+                        // It fits neither now nor later if it is the first.
+                        return isFirst && position == 0 ? Errno.EINVAL : Errno.OK;
+                    }
+
+                    offset = header->d_off;
+                    position += header->d_reclen;
+                }
+
+                isFirst = false;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Reads entries from a cookie on. The position belongs to the open directory, so that moving it and reading are one
+    /// step for all who list it.
+    /// </summary>
+    private static int ReadEntries(in OpenFile file, int fd, bool isFirst, ulong offset, byte* buffer, int size)
+    {
+        if (file.IsNone)
+        {
+            // Nobody else has this fd, and after the first read it stands where the next one begins.
+            return ReadEntriesAt(fd, isFirst && offset != 0, offset, buffer, size, out _);
+        }
+
+        OpenFileSlot slot = file.Slot;
+        lock (slot.Directory)
+        {
+            // At 0 always: a rewound directory shows what has changed since.
+            bool mustSeek = slot.Position != offset || (isFirst && offset == 0);
+            int length = ReadEntriesAt(fd, mustSeek, offset, buffer, size, out ulong position);
+            slot.Position = length > 0 ? position : ulong.MaxValue;
+            return length;
+        }
+    }
+
+    private static int ReadEntriesAt(int fd, bool mustSeek, ulong offset, byte* buffer, int size, out ulong position)
+    {
+        position = offset;
+        if (mustSeek)
+        {
+            // A cookie may use all 64 bits (NFS, ext4): to lseek it is only negative.
+            long moved = Sys.Lseek(fd, (long)offset, Constants.SEEK_SET);
+            if (moved < 0 && (long)offset >= 0)
+            {
+                return (int)moved;
+            }
+        }
+
+        int length = Sys.Getdents64(fd, buffer, size);
+        for (int at = 0; at < length; at += ((DirentHeader*)(buffer + at))->d_reclen)
+        {
+            position = ((DirentHeader*)(buffer + at))->d_off;
+        }
+
+        return length;
+    }
+
+    /// <summary>Hands one entry over; false if it does not fit. A lookup is counted only for what is delivered.</summary>
+    private bool Deliver(in HostInode directory, int fd, DirentHeader* header, DirectorySink sink, bool plus)
+    {
+        byte* name = (byte*)header + DirentHeader.NameOffset;
+
+        // Sound: the kernel ends each name with a NUL inside its record.
+        int length = new ReadOnlySpan<byte>(name, header->d_reclen - DirentHeader.NameOffset).IndexOf((byte)0);
+        var span = new ReadOnlySpan<byte>(name, length);
+        if (length > Linux.NAME_MAX)
+        {
+            // The protocol allows none longer, and an old client's buffer would overflow: it cannot be shown.
+            return true;
+        }
+
+        if (!sink.Fits(length))
+        {
+            return false;
+        }
+
+        bool isDots = length <= 2 && name[0] == '.' && name[length - 1] == '.';
+        ulong ino = length == 2 && isDots && directory.Node == NodeId.Root ? directory.Key.Ino : header->d_ino;
+        if (!plus)
+        {
+            return sink.TryAdd(ino, header->d_off, header->d_type, span);
+        }
+
+        Entry entry = default;
+        if (!isDots && LookupAt(fd, name, out entry) != Errno.OK)
+        {
+            // Gone meanwhile, or not to be looked at: the name is told, without a node.
+            entry = default;
+        }
+
+        if (sink.TryAdd(ino, header->d_off, header->d_type, span, entry))
+        {
+            return true;
+        }
+
+        _inodes.Forget(entry.Node, 1);
+        return false;
+    }
+}

@@ -1,0 +1,396 @@
+using System;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <summary>
+    /// The open flags of a client that reach the host: how to read and write, and nothing that would find, make or follow.
+    /// </summary>
+    private static uint HostFlags => Linux.O_ACCMODE | Linux.O_APPEND | Linux.O_TRUNC | Linux.O_NONBLOCK |
+        Linux.O_SYNC | Linux.O_DSYNC | Linux.O_DIRECT | Linux.O_NOATIME;
+
+    /// <inheritdoc/>
+    public Errno Open(
+        in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
+    {
+        reply = default;
+        if (_noOpen)
+        {
+            return Errno.ENOSYS;
+        }
+
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        return OpenNode(inode, flags, openFlags, out reply);
+    }
+
+    /// <inheritdoc/>
+    public Errno Create(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, in CreateRequest request, out Entry entry,
+        out OpenReply reply)
+    {
+        entry = default;
+        reply = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            uint flags = WritebackFlags(request.Flags);
+            uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
+            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            // O_EXCL first, always: what is there already is opened by its inode below, with all checks, not by a name.
+            int fd = Sys.OpenAt(
+                directory.Value, path,
+                (flags & ~Linux.O_TRUNC) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
+            _identity.Return(switched);
+            if (fd >= 0)
+            {
+                result = FixMode(directory.Value, fd, bits);
+                return result == Errno.OK
+                    ? AddCreated(fd, flags, out entry, out reply)
+                    : CloseAfter(fd, result);
+            }
+
+            result = NoteDescriptors((Errno)(-fd));
+            if (result != Errno.EEXIST || (request.Flags & Linux.O_EXCL) != 0)
+            {
+                return result;
+            }
+
+            result = LookupAt(directory.Value, path, out entry);
+        }
+
+        return result == Errno.OK ? OpenExisting(request, ref entry, out reply) : result;
+    }
+
+    /// <inheritdoc/>
+    public Errno TmpFile(
+        in RequestContext context, NodeId parent, in CreateRequest request, out Entry entry, out OpenReply reply)
+    {
+        entry = default;
+        reply = default;
+        if (Config.ReadOnly)
+        {
+            return Errno.EROFS;
+        }
+
+        Errno result = GetNode(parent, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            byte* dot = stackalloc byte[2] { (byte)'.', 0 };
+            uint flags = WritebackFlags(request.Flags);
+            uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
+            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            // O_EXCL would forbid to link it later, which is the client's to decide.
+            uint exclusive = request.Flags & Linux.O_EXCL;
+            int fd = Sys.OpenAt(
+                directory.Value, dot, (flags & ~Linux.O_TRUNC) | exclusive | Linux.O_TMPFILE | Linux.O_CLOEXEC, bits);
+            _identity.Return(switched);
+            if (fd < 0)
+            {
+                return NoteDescriptors((Errno)(-fd));
+            }
+
+            result = FixMode(directory.Value, fd, bits);
+            return result == Errno.OK ? AddCreated(fd, flags, out entry, out reply) : CloseAfter(fd, result);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
+        ReleaseHandle(node, handle, _noOpen);
+
+    /// <inheritdoc/>
+    public Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner)
+    {
+        if (_noOpen && handle.IsNone)
+        {
+            return Errno.ENOSYS;
+        }
+
+        using OpenFile file = _handles.Get(handle, node);
+        if (file.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        // Closing a duplicate makes the host do what it does on close, and gives its error.
+        int copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
+        int status = copy < 0 ? copy : Sys.Close(copy);
+        return status < 0 ? NoteDescriptors((Errno)(-status)) : Errno.OK;
+    }
+
+    /// <inheritdoc/>
+    public Errno Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
+        Sync(node, handle, _noOpen, dataSync);
+
+    /// <inheritdoc/>
+    public Errno SyncFs(in RequestContext context, NodeId node)
+    {
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        Errno result = OpenInode(inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out int fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        int status = Sys.Syncfs(fd);
+        _ = Sys.Close(fd);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    /// <summary>
+    /// What open flags become under writeback caching: the client reads pages of files that are open for writing only,
+    /// and it finds the end for O_APPEND itself.
+    /// </summary>
+    internal uint WritebackFlags(uint flags)
+    {
+        flags &= HostFlags;
+        if (!Config.AllowDirectIo)
+        {
+            flags &= ~Linux.O_DIRECT;
+        }
+
+        if (Config.SealSize)
+        {
+            // A write must land where it says, or a check of its end would mean nothing.
+            flags &= ~Linux.O_APPEND;
+        }
+
+        if (!_writeback)
+        {
+            return flags;
+        }
+
+        if ((flags & Linux.O_ACCMODE) == Linux.O_WRONLY)
+        {
+            flags = (flags & ~Linux.O_ACCMODE) | Linux.O_RDWR;
+        }
+
+        return flags & ~Linux.O_APPEND;
+    }
+
+    private OpenReplyFlags FileReplyFlags(uint flags)
+    {
+        OpenReplyFlags result = Config.CachePolicy switch
+        {
+            CachePolicy.Never or CachePolicy.Metadata =>
+                OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES,
+            CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
+            _ => OpenReplyFlags.None,
+        };
+
+        // A file that is only read has nothing to flush.
+        return (flags & Linux.O_ACCMODE) == Linux.O_RDONLY ? result | OpenReplyFlags.FOPEN_NOFLUSH : result;
+    }
+
+    /// <summary>Opens a node for the client.</summary>
+    private Errno OpenNode(in HostInode inode, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
+    {
+        reply = default;
+        bool truncates = (flags & Linux.O_TRUNC) != 0;
+        if (Config.ReadOnly && ((flags & Linux.O_ACCMODE) != Linux.O_RDONLY || truncates))
+        {
+            return Errno.EROFS;
+        }
+
+        if (Config.SealSize && truncates)
+        {
+            return Errno.EPERM;
+        }
+
+        uint hostFlags = WritebackFlags(flags);
+        CapabilityData before = default;
+        bool dropped = truncates && _killpriv && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
+            _identity.DropFsetid(out before);
+        Errno result = OpenInode(inode, hostFlags, out int fd);
+        if (dropped)
+        {
+            ProcessIdentity.RestoreFsetid(before);
+        }
+
+        return result == Errno.OK
+            ? AddHandle(inode.Node, fd, hostFlags & ~Linux.O_TRUNC, FileReplyFlags(hostFlags), out reply)
+            : result;
+    }
+
+    /// <summary>Opens what create has found to exist, and takes the lookup back if that fails.</summary>
+    private Errno OpenExisting(in CreateRequest request, ref Entry entry, out OpenReply reply)
+    {
+        reply = default;
+        Errno result;
+        uint type = entry.Attributes.Mode & Linux.S_IFMT;
+        if (type is Linux.S_IFLNK or Linux.S_IFDIR)
+        {
+            // As open(2) with O_CREAT answers; the client follows links itself before it comes here.
+            result = type == Linux.S_IFLNK ? Errno.ELOOP : Errno.EISDIR;
+        }
+        else if (_noOpen)
+        {
+            result = Errno.OK;
+        }
+        else
+        {
+            using HostInode inode = _inodes.Get(entry.Node);
+            result = inode.IsNone ? Errno.EBADF : OpenNode(inode, request.Flags, request.OpenFlags, out reply);
+        }
+
+        if (result != Errno.OK)
+        {
+            _inodes.Forget(entry.Node, 1);
+            entry = default;
+        }
+
+        return result;
+    }
+
+    /// <summary>Makes entry and handle of a file that was just made; the fd is taken over.</summary>
+    private Errno AddCreated(int fd, uint flags, out Entry entry, out OpenReply reply)
+    {
+        entry = default;
+        reply = default;
+
+        // The inode's own descriptor, by the file and not by its name: the name may be another's by now.
+        int node = _proc.Reopen(fd, Linux.O_PATH);
+        if (node < 0)
+        {
+            return CloseAfter(fd, NoteDescriptors((Errno)(-node)));
+        }
+
+        Errno result = LookupFd(node, out entry);
+        if (result != Errno.OK)
+        {
+            return CloseAfter(fd, result);
+        }
+
+        if (_noOpen)
+        {
+            return CloseAfter(fd, Errno.OK);
+        }
+
+        result = AddHandle(entry.Node, fd, flags & ~Linux.O_TRUNC, FileReplyFlags(flags), out reply);
+        if (result != Errno.OK)
+        {
+            _inodes.Forget(entry.Node, 1);
+            entry = default;
+        }
+
+        return result;
+    }
+
+    /// <summary>Gives a new file the mode bits that the process's own umask has kept from it.</summary>
+    private Errno FixMode(int directory, int fd, uint bits)
+    {
+        if ((bits & _umask) == 0 || HasDefaultAcl(directory))
+        {
+            return Errno.OK;
+        }
+
+        int status = Sys.Fchmod(fd, bits);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    /// <summary>Opens an inode for more than O_PATH: the one place where that happens.</summary>
+    private Errno OpenInode(in HostInode inode, uint flags, out int fd)
+    {
+        fd = -1;
+        if (!IsSafe(inode.Mode))
+        {
+            return Errno.EBADF;
+        }
+
+        int result = inode.Fd >= 0
+            ? _proc.Reopen(inode.Fd, flags)
+            : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
+        if (result < 0)
+        {
+            return NoteDescriptors((Errno)(-result));
+        }
+
+        fd = result;
+        return Errno.OK;
+    }
+
+    private Errno AddHandle(NodeId node, int fd, uint flags, OpenReplyFlags replyFlags, out OpenReply reply)
+    {
+        reply = new OpenReply { Handle = _handles.Add(node, fd, flags), Flags = replyFlags };
+        return reply.Handle.IsNone ? Errno.ENFILE : Errno.OK;
+    }
+
+    private Errno ReleaseHandle(NodeId node, Handle handle, bool needsNone)
+    {
+        if (needsNone && handle.IsNone)
+        {
+            return Errno.ENOSYS;
+        }
+
+        return _handles.Release(handle, node) ? Errno.OK : Errno.EBADF;
+    }
+
+    private Errno Sync(NodeId node, Handle handle, bool needsNoHandle, bool dataSync)
+    {
+        using OpenFile file = _handles.Get(handle, node);
+        if (!file.IsNone)
+        {
+            return SyncFd(file.Fd, dataSync);
+        }
+
+        if (!needsNoHandle)
+        {
+            return Errno.EBADF;
+        }
+
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        Errno result = OpenInode(inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out int fd);
+        return result == Errno.OK ? CloseAfter(fd, SyncFd(fd, dataSync)) : result;
+    }
+
+    private static Errno SyncFd(int fd, bool dataSync)
+    {
+        int status = dataSync ? Sys.Fdatasync(fd) : Sys.Fsync(fd);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    private static Errno CloseAfter(int fd, Errno result)
+    {
+        _ = Sys.Close(fd);
+        return result;
+    }
+}

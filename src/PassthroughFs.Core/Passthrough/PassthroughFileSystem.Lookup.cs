@@ -1,0 +1,344 @@
+using System;
+using System.Runtime.CompilerServices;
+using System.Threading;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <summary>How far up ".." is followed to see whether it is still below the root.</summary>
+    private const int MaxDepth = Linux.PATH_MAX / 2;
+
+    private const uint StatMask = Constants.STATX_BASIC_STATS | Constants.STATX_BTIME | Constants.STATX_MNT_ID;
+
+    /// <inheritdoc/>
+    public Errno Lookup(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, out Entry entry)
+    {
+        entry = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = Names.CopyForLookup(name, path);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        result = GetNode(parent, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            if (name.SequenceEqual(".."u8))
+            {
+                return LookupParent(directory, out entry);
+            }
+
+            result = LookupAt(directory.Value, path, out entry);
+        }
+
+        if (result == Errno.ENOENT && Config.NegativeTimeout > TimeSpan.Zero)
+        {
+            entry = default;
+            entry.EntryTimeout = Config.NegativeTimeout;
+            return Errno.OK;
+        }
+
+        return result;
+    }
+
+    /// <inheritdoc/>
+    public void Forget(in RequestContext context, NodeId node, ulong count) => _inodes.Forget(node, count);
+
+    /// <inheritdoc/>
+    public void BatchForget(in RequestContext context, ReadOnlySpan<ForgetItem> items)
+    {
+        foreach (ref readonly ForgetItem item in items)
+        {
+            _inodes.Forget(item.Node, item.Count);
+        }
+    }
+
+    /// <summary>
+    /// Looks one name up. A live inode costs one system call (two by handle); only an unknown one is opened.
+    /// </summary>
+    private Errno LookupAt(int directory, byte* name, out Entry entry)
+    {
+        KernelHandle handle = KernelHandle.None;
+        if (_useHandles)
+        {
+            int handled = TryGetHandle(directory, name, 0, out handle, out _);
+            if (handled == -(int)Errno.ENOENT)
+            {
+                entry = default;
+                return Errno.ENOENT;
+            }
+        }
+
+        StatxBuffer stat;
+        int status = Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, StatMask, &stat);
+        if (status < 0)
+        {
+            entry = default;
+            return (Errno)(-status);
+        }
+
+        if (_inodes.TryLookup(KeyOf(stat), BirthOf(stat), handle, out NodeId node))
+        {
+            MakeEntry(node, stat, out entry);
+            return Errno.OK;
+        }
+
+        int fd = Sys.OpenAt(directory, name, Linux.O_PATH | Linux.O_NOFOLLOW | Linux.O_CLOEXEC);
+        if (fd < 0)
+        {
+            entry = default;
+            return NoteDescriptors((Errno)(-fd));
+        }
+
+        return LookupFd(fd, out entry);
+    }
+
+    /// <summary>
+    /// Counts a lookup of what an O_PATH fd, which is taken over, refers to. The fd holds the inode, so that whatever the
+    /// store has under its identity is the same inode.
+    /// </summary>
+    private Errno LookupFd(int fd, out Entry entry)
+    {
+        entry = default;
+        byte empty = 0;
+        StatxBuffer stat;
+        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        NewInode inode = default;
+        Errno result = status < 0 ? (Errno)(-status) : Describe(fd, stat, out inode);
+        if (result != Errno.OK)
+        {
+            _ = Sys.Close(fd);
+            return result;
+        }
+
+        result = _inodes.Add(inode, out NodeId node);
+        if (inode.Fd < 0)
+        {
+            _ = Sys.Close(fd);
+        }
+
+        if (result == Errno.OK)
+        {
+            MakeEntry(node, stat, out entry);
+        }
+
+        return result;
+    }
+
+    /// <summary>
+    /// Looks ".." up. The root's is the root. Elsewhere the host may have moved the directory out of the root, and its
+    /// ".." must not become a way out: it counts only if the root is found further up.
+    /// </summary>
+    private Errno LookupParent(in NodeFd directory, out Entry entry)
+    {
+        byte* dots = stackalloc byte[3] { (byte)'.', (byte)'.', 0 };
+        byte* dot = stackalloc byte[2] { (byte)'.', 0 };
+        if (directory.Inode.Node == NodeId.Root)
+        {
+            return LookupAt(directory.Value, dot, out entry);
+        }
+
+        entry = default;
+        using HostInode root = _inodes.Get(NodeId.Root);
+        if (root.IsNone)
+        {
+            return Errno.EBADF;
+        }
+
+        const uint Flags = Linux.O_PATH | Linux.O_CLOEXEC;
+        int parent = Sys.OpenAt(directory.Value, dots, Flags | Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
+        if (parent < 0)
+        {
+            return NoteDescriptors((Errno)(-parent));
+        }
+
+        Errno result = IsBelow(root.Key, parent, dots);
+        if (result != Errno.OK)
+        {
+            _ = Sys.Close(parent);
+            return result;
+        }
+
+        return LookupFd(parent, out entry);
+    }
+
+    /// <summary>OK if a directory is the root or below it, ENOENT if it is not.</summary>
+    private Errno IsBelow(in InodeKey root, int directory, byte* dots)
+    {
+        byte empty = 0;
+        int current = directory;
+        InodeKey previous = default;
+        Errno result = Errno.ENOENT;
+        for (int depth = 0; depth < MaxDepth; depth++)
+        {
+            StatxBuffer stat;
+            int status = Sys.Statx(current, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+            InodeKey key = KeyOf(stat);
+            if (status < 0 || key == root || key == previous)
+            {
+                // The host's own root is its own parent: nothing further up.
+                result = status < 0 ? (Errno)(-status) : key == root ? Errno.OK : Errno.ENOENT;
+                break;
+            }
+
+            previous = key;
+            int next = Sys.OpenAt(current, dots, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_NOFOLLOW | Linux.O_CLOEXEC);
+            if (current != directory)
+            {
+                _ = Sys.Close(current);
+            }
+
+            current = next;
+            if (next < 0)
+            {
+                return NoteDescriptors((Errno)(-next));
+            }
+        }
+
+        if (current != directory)
+        {
+            _ = Sys.Close(current);
+        }
+
+        return result;
+    }
+
+    /// <summary>Holds a node with an O_PATH fd of it, opened by handle if the store has none.</summary>
+    private Errno GetNode(NodeId node, out NodeFd fd)
+    {
+        HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            fd = default;
+            return Errno.EBADF;
+        }
+
+        int value = inode.Fd;
+        if (value < 0)
+        {
+            value = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+            if (value < 0)
+            {
+                inode.Dispose();
+                fd = default;
+                return NoteDescriptors((Errno)(-value));
+            }
+        }
+
+        fd = new NodeFd(inode, value);
+        return Errno.OK;
+    }
+
+    /// <summary>
+    /// Says what the store shall keep of an inode: its handle if handles are in use and it has one, the fd otherwise.
+    /// </summary>
+    private Errno Describe(int fd, in StatxBuffer stat, out NewInode inode)
+    {
+        inode = new NewInode { Key = KeyOf(stat), Birth = BirthOf(stat), Fd = fd, Mode = stat.stx_mode };
+        if (!_useHandles)
+        {
+            return Errno.OK;
+        }
+
+        byte empty = 0;
+        int result = TryGetHandle(fd, &empty, Constants.AT_EMPTY_PATH, out KernelHandle handle, out int mountId);
+        int mount = result < 0 ? -1 : _mounts.TryAcquire(mountId);
+        if (result == 0 && mount < 0)
+        {
+            mount = OpenMount(fd, stat, mountId);
+        }
+
+        if (mount >= 0)
+        {
+            inode.Fd = -1;
+            inode.Handle = handle;
+            inode.Mount = mount;
+            return Errno.OK;
+        }
+
+        if (Config.InodeFileHandles == InodeFileHandles.Mandatory)
+        {
+            return Errno.EOPNOTSUPP;
+        }
+
+        if (Interlocked.Exchange(ref _saidNoHandles, 1) == 0)
+        {
+            PassthroughLog.NoHandlesBelow(_logger, inode.Key.Dev);
+        }
+
+        // Its handle, if it has one, is kept as well: lookups ask for it, and both must agree.
+        inode.Handle = handle;
+        return Errno.OK;
+    }
+
+    /// <summary>Opens the mount that an inode is on, by the inode itself.</summary>
+    private int OpenMount(int fd, in StatxBuffer stat, int mountId)
+    {
+        // Only these are ever opened. A mount is first met at its root, which is one of them.
+        if (!IsSafe(stat.stx_mode))
+        {
+            return -1;
+        }
+
+        int mountFd = _proc.Reopen(fd, Linux.O_RDONLY | Linux.O_NONBLOCK);
+        return mountFd < 0 ? -1 : _mounts.Acquire(mountId, mountFd);
+    }
+
+    private static int TryGetHandle(int directory, byte* name, int flags, out KernelHandle handle, out int mountId)
+    {
+        Unsafe.SkipInit(out FileHandleBuffer buffer);
+        buffer.handle_bytes = FileHandleBytes.MaxBytes;
+        int mount;
+        int result = Sys.NameToHandleAt(directory, name, &buffer, &mount, flags);
+        mountId = mount;
+        if (result == 0 && buffer.handle_bytes is > 0 and <= KernelHandle.MaxLength)
+        {
+            handle = new KernelHandle(
+                buffer.handle_type, ((ReadOnlySpan<byte>)buffer.f_handle)[..(int)buffer.handle_bytes]);
+            return 0;
+        }
+
+        handle = KernelHandle.None;
+        return result < 0 ? result : -(int)Errno.EOPNOTSUPP;
+    }
+
+    private InodeKey KeyOf(in StatxBuffer stat) =>
+        new(stat.stx_ino, DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), Config.EnableMntid ? stat.stx_mnt_id : 0);
+
+    private static ulong BirthOf(in StatxBuffer stat) => (stat.stx_mask & Constants.STATX_BTIME) == 0
+        ? 0
+        : ((ulong)stat.stx_btime.tv_sec * 1_000_000_000) + stat.stx_btime.tv_nsec;
+
+    private void MakeEntry(NodeId node, in StatxBuffer stat, out Entry entry)
+    {
+        entry.Node = node;
+        entry.Generation = 0;
+        FillAttributes(stat, out entry.Attributes);
+        bool isDirectory = Linux.S_ISDIR(stat.stx_mode);
+        entry.EntryTimeout = isDirectory ? _dirEntryTimeout : Config.EntryTimeout;
+        entry.AttributesTimeout = isDirectory ? _dirAttrTimeout : Config.AttrTimeout;
+    }
+
+    /// <summary>Only regular files and directories are ever opened for more than O_PATH.</summary>
+    internal static bool IsSafe(uint mode) => Linux.S_ISREG(mode) || Linux.S_ISDIR(mode);
+
+    /// <summary>Says once that descriptors have run out; passes the error on.</summary>
+    private Errno NoteDescriptors(Errno error)
+    {
+        if (error is Errno.EMFILE or Errno.ENFILE && Interlocked.Exchange(ref _saidOutOfDescriptors, 1) == 0)
+        {
+            PassthroughLog.OutOfDescriptors(_logger, error);
+        }
+
+        return error;
+    }
+}

@@ -1,0 +1,300 @@
+using System;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <inheritdoc/>
+    public Errno ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
+    {
+        length = 0;
+        Errno result = GetNode(node, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            if (!Linux.S_ISLNK(fd.Inode.Mode))
+            {
+                return Errno.EINVAL;
+            }
+
+            byte empty = 0;
+            int count;
+            fixed (byte* buffer = target)
+            {
+                count = Sys.ReadLinkAt(fd.Value, &empty, buffer, target.Length);
+            }
+
+            if (count < 0)
+            {
+                return (Errno)(-count);
+            }
+
+            length = count;
+            return Errno.OK;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Symlink(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, ReadOnlySpan<byte> target, out Entry entry)
+    {
+        entry = default;
+        if (target.Length >= Linux.PATH_MAX)
+        {
+            return Errno.ENAMETOOLONG;
+        }
+
+        if (target.IsEmpty || target.Contains((byte)0))
+        {
+            return target.IsEmpty ? Errno.ENOENT : Errno.EINVAL;
+        }
+
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            byte* content = stackalloc byte[Linux.PATH_MAX];
+            target.CopyTo(new Span<byte>(content, Linux.PATH_MAX));
+            content[target.Length] = 0;
+            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            int status = Sys.SymlinkAt(content, directory.Value, path);
+            _identity.Return(switched);
+            return status < 0 ? (Errno)(-status) : LookupAt(directory.Value, path, out entry);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Mknod(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, uint mode, uint rdev, uint umask,
+        out Entry entry)
+    {
+        entry = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            uint bits = MaskMode(directory.Value, mode & Linux.ModeBits, umask);
+            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            int status = Sys.MknodAt(directory.Value, path, (mode & Linux.S_IFMT) | bits, rdev);
+            _identity.Return(switched);
+            return status < 0 ? (Errno)(-status) : LookupNew(directory.Value, path, bits, out entry);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Mkdir(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, uint mode, uint umask, out Entry entry)
+    {
+        entry = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            uint bits = MaskMode(directory.Value, mode & Linux.ModeBits, umask);
+            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            int status = Sys.MkdirAt(directory.Value, path, bits);
+            _identity.Return(switched);
+            return status < 0 ? (Errno)(-status) : LookupNew(directory.Value, path, bits, out entry);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Unlink(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name) => Remove(parent, name, 0);
+
+    /// <inheritdoc/>
+    public Errno Rmdir(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name) =>
+        Remove(parent, name, Constants.AT_REMOVEDIR);
+
+    /// <inheritdoc/>
+    public Errno Rename(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, NodeId newParent,
+        ReadOnlySpan<byte> newName, uint flags)
+    {
+        const uint Known = Linux.RENAME_NOREPLACE | Linux.RENAME_EXCHANGE | Linux.RENAME_WHITEOUT;
+        if ((flags & ~Known) != 0)
+        {
+            return Errno.EINVAL;
+        }
+
+        byte* oldPath = stackalloc byte[Names.BufferSize];
+        byte* newPath = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, oldPath, out NodeFd oldDirectory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (oldDirectory)
+        {
+            result = GetParent(newParent, newName, newPath, out NodeFd newDirectory);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            using (newDirectory)
+            {
+                int status = Sys.RenameAt2(oldDirectory.Value, oldPath, newDirectory.Value, newPath, flags);
+                if (status < 0)
+                {
+                    return (Errno)(-status);
+                }
+
+                // What stood at the new name may be gone.
+                _inodes.NoteRemoval();
+                return Errno.OK;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Errno Link(
+        in RequestContext context, NodeId node, NodeId newParent, ReadOnlySpan<byte> newName, out Entry entry)
+    {
+        entry = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(newParent, newName, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            result = GetNode(node, out NodeFd fd);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            using (fd)
+            {
+                // Through /proc, which needs no capability; AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH.
+                byte* name = stackalloc byte[ProcSelfFd.PathSize];
+                ProcSelfFd.Format(fd.Value, name);
+                int status = Sys.LinkAt(_proc.Fd, name, directory.Value, path, Constants.AT_SYMLINK_FOLLOW);
+                return status < 0 ? (Errno)(-status) : LookupAt(directory.Value, path, out entry);
+            }
+        }
+    }
+
+    private Errno Remove(NodeId parent, ReadOnlySpan<byte> name, int flags)
+    {
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            int status = Sys.UnlinkAt(directory.Value, path, flags);
+            if (status < 0)
+            {
+                return (Errno)(-status);
+            }
+
+            _inodes.NoteRemoval();
+            return Errno.OK;
+        }
+    }
+
+    /// <summary>What every change of a directory begins with: a name that is one, and the directory's fd.</summary>
+    private Errno GetParent(NodeId parent, ReadOnlySpan<byte> name, byte* path, out NodeFd directory)
+    {
+        Errno result = Config.ReadOnly ? Errno.EROFS : Names.Copy(name, path);
+        if (result != Errno.OK)
+        {
+            directory = default;
+            return result;
+        }
+
+        return GetNode(parent, out directory);
+    }
+
+    /// <summary>
+    /// Applies the caller's umask, as the kernel would: not where the directory has a default ACL, which takes its place.
+    /// </summary>
+    private uint MaskMode(int directory, uint mode, uint umask)
+    {
+        // Without FUSE_DONT_MASK the client has done it.
+        bool isMasked = !_dontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
+        return isMasked ? mode : mode & ~umask;
+    }
+
+    /// <summary>
+    /// Looks up what was just made, and gives it the mode bits that the process's own umask has kept from it.
+    /// </summary>
+    private Errno LookupNew(int directory, byte* path, uint bits, out Entry entry)
+    {
+        Errno result = LookupAt(directory, path, out entry);
+        uint missing = bits & _umask & ~entry.Attributes.Mode;
+        if (result != Errno.OK || missing == 0 || HasDefaultAcl(directory))
+        {
+            return result;
+        }
+
+        result = GetNode(entry.Node, out NodeFd fd);
+        if (result == Errno.OK)
+        {
+            using (fd)
+            {
+                result = SetMode(fd.Value, default, entry.Attributes.Mode | missing);
+                entry.Attributes.Mode |= missing;
+            }
+        }
+
+        if (result != Errno.OK)
+        {
+            _inodes.Forget(entry.Node, 1);
+            entry = default;
+        }
+
+        return result;
+    }
+
+    private bool HasDefaultAcl(int directory)
+    {
+        fixed (byte* name = "system.posix_acl_default\0"u8)
+        {
+            return GetXattrOf(directory, name, null, 0) > 0;
+        }
+    }
+}

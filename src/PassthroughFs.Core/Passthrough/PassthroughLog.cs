@@ -1,0 +1,39 @@
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>What the file system has to say. Nothing a client can repeat at will is logged for each time.</summary>
+internal static partial class PassthroughLog
+{
+    [LoggerMessage(1, LogLevel.Warning,
+        "NoOpen needs CachePolicy Always, and CachePolicy is {Policy}: NoOpen is switched off.")]
+    public static partial void NoOpenSwitchedOff(ILogger logger, CachePolicy policy);
+
+    [LoggerMessage(2, LogLevel.Warning,
+        "Writeback conflicts with CachePolicy {Policy}: Writeback is switched off.")]
+    public static partial void WritebackSwitchedOff(ILogger logger, CachePolicy policy);
+
+    [LoggerMessage(3, LogLevel.Warning,
+        "InodeFileHandles Prefer: this process cannot use kernel handles here ({Error}); inodes are kept by file " +
+        "descriptor. Run with CAP_DAC_READ_SEARCH, on a file system with kernel handles, to change that.")]
+    public static partial void HandlesUnavailable(ILogger logger, Errno error);
+
+    [LoggerMessage(4, LogLevel.Error, "The directory {Root} cannot be served: {Error}.")]
+    public static partial void ImportFailed(ILogger logger, string root, Errno error);
+
+    [LoggerMessage(5, LogLevel.Error,
+        "InodeFileHandles Mandatory: kernel handles do not work on {Root} ({Error}). Use Prefer, or run with " +
+        "CAP_DAC_READ_SEARCH on a file system that has them.")]
+    public static partial void MandatoryHandlesUnavailable(ILogger logger, string root, Errno error);
+
+    [LoggerMessage(6, LogLevel.Error,
+        "Out of file descriptors ({Error}): clients get this error until files are closed or forgotten. Raise " +
+        "RLIMIT_NOFILE, or set InodeFileHandles to Prefer. Said once.")]
+    public static partial void OutOfDescriptors(ILogger logger, Errno error);
+
+    [LoggerMessage(7, LogLevel.Warning,
+        "InodeFileHandles Prefer: a file system below the root (device {Device:x}) has no kernel handles, or none that " +
+        "are short enough; its inodes are kept by file descriptor. Said once.")]
+    public static partial void NoHandlesBelow(ILogger logger, ulong device);
+}

@@ -1,0 +1,180 @@
+using System;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>Who the server is, and how a thread of it becomes the caller for one system call.</summary>
+/// <remarks>
+/// <para>
+/// Identity is a property of the thread: the raw system calls change the calling thread alone. Between
+/// <see cref="Become"/> and <see cref="Return"/> there is nothing but the one system call: no code of others, no
+/// allocation, no exception.
+/// </para>
+/// <para>
+/// A thread that cannot go back would serve the next request with the wrong identity, so the process ends instead.
+/// </para>
+/// </remarks>
+internal sealed unsafe class ProcessIdentity
+{
+    private const int MaxCallerGroups = 32;
+
+    private readonly uint _uid = Sys.Geteuid();
+    private readonly uint _gid = Sys.Getegid();
+    private readonly uint[] _groups;
+    private readonly bool _canSwitch;
+    private readonly bool _hasFsetid;
+
+    public ProcessIdentity()
+    {
+        int count = Math.Max(0, Sys.Getgroups(0, null));
+        _groups = new uint[count];
+        fixed (uint* groups = _groups)
+        {
+            _ = Sys.Getgroups(count, groups);
+        }
+
+        CapabilityData capabilities;
+        bool known = Sys.CapGet(&capabilities) == 0;
+        _canSwitch = known && Has(capabilities, Constants.CAP_SETUID) && Has(capabilities, Constants.CAP_SETGID);
+        _hasFsetid = known && Has(capabilities, Constants.CAP_FSETID);
+        CanOpenByHandle = known && Has(capabilities, Constants.CAP_DAC_READ_SEARCH);
+    }
+
+    /// <summary>Whether the process has CAP_DAC_READ_SEARCH.</summary>
+    public bool CanOpenByHandle { get; }
+
+    /// <summary>Makes this thread the caller, for making new files. <see cref="Return"/> must follow if it succeeds.</summary>
+    /// <returns>EPERM if the caller is somebody else and the process may not change its identity.</returns>
+    public Errno Become(in RequestContext context, out Switched switched)
+    {
+        switched = Switched.Nothing;
+        if (context.Uid == _uid && context.Gid == _gid)
+        {
+            return Errno.OK;
+        }
+
+        if (!_canSwitch)
+        {
+            // The server's own user with another primary group: the file gets the server's group.
+            return context.Uid == _uid ? Errno.OK : Errno.EPERM;
+        }
+
+        // Groups first and the user last: afterwards there is no privilege left to change anything else.
+        Errno result = SetGroups(context, ref switched);
+        if (result == Errno.OK && context.Gid != _gid)
+        {
+            result = Step(Sys.SetEffectiveGid(context.Gid), Switched.Gid, ref switched);
+        }
+
+        if (result == Errno.OK && context.Uid != _uid)
+        {
+            result = Step(Sys.SetEffectiveUid(context.Uid), Switched.Uid, ref switched);
+        }
+
+        if (result != Errno.OK)
+        {
+            Return(switched);
+            switched = Switched.Nothing;
+        }
+
+        return result;
+    }
+
+    /// <summary>Makes this thread the server again.</summary>
+    public void Return(Switched switched)
+    {
+        if ((switched & Switched.Uid) != 0)
+        {
+            OrDie(Sys.SetEffectiveUid(_uid), "user id");
+        }
+
+        if ((switched & Switched.Gid) != 0)
+        {
+            OrDie(Sys.SetEffectiveGid(_gid), "group id");
+        }
+
+        if ((switched & Switched.Groups) != 0)
+        {
+            fixed (uint* groups = _groups)
+            {
+                OrDie(Sys.SetGroups(_groups.Length, groups), "supplementary groups");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Takes CAP_FSETID from this thread, so that the host removes set-id bits in the very call that changes the file.
+    /// <see cref="RestoreFsetid"/> must follow if this returns true.
+    /// </summary>
+    public bool DropFsetid(out CapabilityData before)
+    {
+        const uint Bit = 1u << Constants.CAP_FSETID;
+        CapabilityData data;
+        if (!_hasFsetid || Sys.CapGet(&data) < 0 || (data.effective0 & Bit) == 0)
+        {
+            before = default;
+            return false;
+        }
+
+        before = data;
+        data.effective0 &= ~Bit;
+        return Sys.CapSet(&data) == 0;
+    }
+
+    /// <summary>Gives CAP_FSETID back to this thread.</summary>
+    public static void RestoreFsetid(CapabilityData before) => OrDie(Sys.CapSet(&before), "capability CAP_FSETID");
+
+    private static bool Has(in CapabilityData capabilities, int capability) =>
+        (capabilities.effective0 & (1u << capability)) != 0;
+
+    private static Errno Step(int result, Switched step, ref Switched switched)
+    {
+        if (result < 0)
+        {
+            return (Errno)(-result);
+        }
+
+        switched |= step;
+        return Errno.OK;
+    }
+
+    private static void OrDie(int result, string what)
+    {
+        if (result < 0)
+        {
+            Environment.FailFast(
+                $"A thread of the passthrough file system cannot get its {what} back and must not serve another request.");
+        }
+    }
+
+    private Errno SetGroups(in RequestContext context, ref Switched switched)
+    {
+        ReadOnlySpan<uint> callers = context.SupplementaryGroups.Span;
+        if (callers.Length > MaxCallerGroups)
+        {
+            return Errno.EINVAL;
+        }
+
+        if (callers.IsEmpty && _groups.Length == 0)
+        {
+            return Errno.OK;
+        }
+
+        // Sound: the groups stay pinned until the call returns.
+        fixed (uint* groups = callers)
+        {
+            return Step(Sys.SetGroups(callers.Length, groups), Switched.Groups, ref switched);
+        }
+    }
+
+    /// <summary>What <see cref="Become"/> has changed.</summary>
+    [Flags]
+    public enum Switched
+    {
+        Nothing = 0,
+        Groups = 1,
+        Gid = 2,
+        Uid = 4,
+    }
+}

@@ -1,0 +1,92 @@
+using System;
+using PassthroughFs.Core.Api;
+using static PassthroughFs.Core.Api.InitFlags;
+
+namespace PassthroughFs.Core.Protocol;
+
+/// <summary>What INIT's numbers mean and who owns each flag.</summary>
+/// <remarks>
+/// <para>A flag is returned only if the client offered it and its owner acts on it:</para>
+/// <list type="table">
+/// <listheader><term>owner</term><description>flags</description></listheader>
+/// <item><term>the session, whenever offered</term><description>
+/// BIG_WRITES, MAX_PAGES (sizes that fit <see cref="FuseSessionOptions.MaxWrite"/>), SETXATTR_EXT, INIT_EXT (parsed
+/// here)
+/// </description></item>
+/// <item><term>the session, with a transport</term><description>
+/// HAS_EXPIRE_ONLY, HAS_RESEND (what <see cref="INotificationSink"/> sends)
+/// </description></item>
+/// <item><term>the file system, if it asks</term><description><see cref="FileSystemFlags"/></description></item>
+/// <item><term>nobody</term><description>
+/// FILE_OPS, INIT_RESERVED (historical); POSIX_LOCKS, FLOCK_LOCKS, MAP_ALIGNMENT (no operation behind them);
+/// SPLICE_*, PASSTHROUGH, OVER_IO_URING (the transport's, which has no say in INIT); SECURITY_CTX, ALLOW_IDMAP,
+/// REQUEST_TIMEOUT (not acted on); bits that have no name yet
+/// </description></item>
+/// </list>
+/// </remarks>
+internal static class FuseNegotiation
+{
+    /// <summary>What takes effect in a file system's operations, so that it is the file system's to accept.</summary>
+    public const InitFlags FileSystemFlags =
+        FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_EXPORT_SUPPORT | FUSE_DONT_MASK | FUSE_HAS_IOCTL_DIR
+        | FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO | FUSE_ASYNC_DIO | FUSE_WRITEBACK_CACHE
+        | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV | FUSE_POSIX_ACL | FUSE_ABORT_ERROR
+        | FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_SUBMOUNTS
+        | FUSE_HANDLE_KILLPRIV_V2 | FUSE_HAS_INODE_DAX | FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP
+        | FUSE_NO_EXPORT_SUPPORT;
+
+    /// <summary>What the session acts on by itself.</summary>
+    public const InitFlags SessionFlags = FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_SETXATTR_EXT | FUSE_INIT_EXT;
+
+    /// <summary>What the session acts on where a transport can notify.</summary>
+    public const InitFlags NotificationFlags = FUSE_HAS_EXPIRE_ONLY | FUSE_HAS_RESEND;
+
+    /// <summary>The client's flags. The second word counts only if the first says so and it was sent.</summary>
+    public static InitFlags Offered(in FuseInitIn init, int length)
+    {
+        InitFlags offered = (InitFlags)init.Flags;
+        if ((offered & FUSE_INIT_EXT) == 0)
+        {
+            return offered;
+        }
+
+        const int ThroughFlags2 = 20;
+        return length >= ThroughFlags2 ? offered | (InitFlags)((ulong)init.Flags2 << 32) : offered & ~FUSE_INIT_EXT;
+    }
+
+    /// <summary>What both sides act on.</summary>
+    public static InitFlags Agree(InitFlags offered, InitFlags accepted, bool canNotify)
+    {
+        InitFlags session = SessionFlags | (canNotify ? NotificationFlags : None);
+        return ((accepted & FileSystemFlags) | session) & offered;
+    }
+
+    /// <summary>
+    /// The most data of one WRITE and READ, so that they fit the options and the transport's messages, and the number of
+    /// pages that hold them.
+    /// </summary>
+    /// <exception cref="ArgumentException">The transport's messages hold not even one page.</exception>
+    public static (int MaxWrite, int MaxPages) Sizes(FuseSessionOptions options, TransportLimits limits)
+    {
+        int request = limits.MaxRequestBytes == 0
+            ? int.MaxValue
+            : limits.MaxRequestBytes - FuseProtocol.WriteRequestOverhead;
+        int reply = limits.MaxReplyBytes == 0 ? int.MaxValue : limits.MaxReplyBytes - FuseProtocol.ReplyHeaderSize;
+        if (request < FuseProtocol.PageSize || reply < FuseProtocol.PageSize)
+        {
+            throw new ArgumentException(
+                $"The transport's limits ({limits.MaxRequestBytes} bytes a request, {limits.MaxReplyBytes} a reply) " +
+                $"do not hold {FuseProtocol.PageSize} bytes of data and the headers.",
+                nameof(limits));
+        }
+
+        // A READ is counted in whole pages, so a reply must hold those.
+        int pages = Math.Min(Pages(Math.Min(options.MaxWrite, request)), reply / FuseProtocol.PageSize);
+        pages = Math.Min(pages, ushort.MaxValue);
+        int maxWrite = Math.Min(Math.Min(options.MaxWrite, request), pages * FuseProtocol.PageSize);
+        return (maxWrite, pages);
+    }
+
+    /// <summary>How many pages hold <paramref name="bytes"/>.</summary>
+    public static int Pages(int bytes) => (int)(((long)bytes + FuseProtocol.PageSize - 1) / FuseProtocol.PageSize);
+}

@@ -1,0 +1,148 @@
+using System;
+using System.Threading;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Protocol;
+
+/// <summary>
+/// One client of a file system, spoken to in FUSE messages. It holds what was agreed on; the requests go to its
+/// workers, one for each thread or queue.
+/// </summary>
+public sealed class FuseSession
+{
+    private readonly Lock _initLock = new();
+    private readonly FuseSessionOptions _options;
+    private readonly bool _canNotify;
+    private readonly int _maxWrite;
+    private readonly int _maxPages;
+
+    // Read by every request, written by INIT and DESTROY; what it points to never changes.
+    private volatile FuseConnection? _connection;
+
+    /// <summary>Makes a session that waits for its client's INIT.</summary>
+    /// <param name="fileSystem">What the client gets to see. Not owned.</param>
+    /// <param name="options">What to ask of the client.</param>
+    /// <param name="transport">Limits of the transport and the way for notifications; null for none of either.</param>
+    /// <param name="logger">Gets events: bad requests and failures of the file system, at a limited rate.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the transport's messages are too small.</exception>
+    public FuseSession(
+        IFileSystem fileSystem, FuseSessionOptions options, IFuseTransport? transport = null, ILogger? logger = null)
+    {
+        ArgumentNullException.ThrowIfNull(fileSystem);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        FileSystem = fileSystem;
+        Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
+        Notifications = new FuseNotifications(this, transport);
+        _options = options;
+        _canNotify = transport is not null;
+        (_maxWrite, _maxPages) = FuseNegotiation.Sizes(options, transport?.Limits ?? default);
+    }
+
+    /// <summary>Whether INIT succeeded and no DESTROY came since.</summary>
+    public bool IsInitialized => _connection is not null;
+
+    /// <summary>The minor version both speak; 0 before INIT.</summary>
+    public int ProtocolMinor => (int)(_connection?.Minor ?? 0);
+
+    /// <summary>What both act on; nothing before INIT.</summary>
+    public InitFlags NegotiatedFlags => _connection?.Flags ?? InitFlags.None;
+
+    /// <summary>The most data of one WRITE, in bytes: before INIT what will be offered, then what was agreed on.</summary>
+    public int MaxWrite => _connection?.MaxWrite ?? _maxWrite;
+
+    /// <summary>A buffer of this many bytes holds any request that this session accepts. Never changes.</summary>
+    public int RequestBufferSize => Math.Max(
+        FuseProtocol.WriteRequestOverhead + _maxWrite,
+        FuseProtocol.RequestHeaderSize + FuseWorker.ArgumentsSize + FuseProtocol.PageSize);
+
+    /// <summary>A buffer of this many bytes holds any reply of this session. Never changes.</summary>
+    public int ReplyBufferSize => FuseProtocol.ReplyHeaderSize
+        + Math.Max(_maxPages * FuseProtocol.PageSize, FuseProtocol.XattrBytes + FuseProtocol.PageSize);
+
+    /// <summary>Tells the client of changes behind its back.</summary>
+    public INotificationSink Notifications { get; }
+
+    internal IFileSystem FileSystem { get; }
+
+    internal FuseEvents Events { get; }
+
+    internal FuseConnection? Connection => _connection;
+
+    /// <summary>Makes a worker: the memory to handle one request at a time.</summary>
+    public FuseWorker CreateWorker() => new(this);
+
+    /// <summary>
+    /// INIT: agrees with the client. Whatever was agreed on before ends first, as the client has forgotten it.
+    /// </summary>
+    internal Errno Initialize(in RequestContext context, in FuseInitIn init, int length, out FuseInitOut reply)
+    {
+        lock (_initLock)
+        {
+            End(context);
+            reply = default;
+            reply.Major = FuseProtocol.MajorVersion;
+            reply.Minor = FuseProtocol.MinorVersion;
+            if (init.Major > FuseProtocol.MajorVersion)
+            {
+                // The client is newer: it asks again, in the version named here.
+                return Errno.OK;
+            }
+
+            if (init.Major < FuseProtocol.MajorVersion || init.Minor < FuseProtocol.MinimumMinorVersion)
+            {
+                return Errno.EPROTO;
+            }
+
+            InitFlags offered = FuseNegotiation.Offered(init, length);
+            Errno errno = FileSystem.Init(context, offered, out InitFlags accepted);
+            if (errno != Errno.OK)
+            {
+                return errno;
+            }
+
+            InitFlags flags = FuseNegotiation.Agree(offered, accepted, _canNotify);
+            bool hasMaxPages = (flags & InitFlags.FUSE_MAX_PAGES) != 0;
+            int pages = hasMaxPages ? _maxPages : Math.Min(_maxPages, FuseProtocol.DefaultMaxPages);
+            var connection = new FuseConnection
+            {
+                Flags = flags,
+                Minor = Math.Min(init.Minor, FuseProtocol.MinorVersion),
+                MaxWrite = Math.Min(_maxWrite, pages * FuseProtocol.PageSize),
+                MaxRead = pages * FuseProtocol.PageSize,
+            };
+            reply.Minor = connection.Minor;
+            reply.MaxReadahead = Math.Min(init.MaxReadahead, (uint)_options.MaxReadahead);
+            reply.Flags = (uint)flags;
+            reply.Flags2 = (uint)((ulong)flags >> 32);
+            reply.MaxBackground = (ushort)_options.MaxBackground;
+            reply.CongestionThreshold = (ushort)_options.EffectiveCongestionThreshold;
+            reply.MaxWrite = (uint)connection.MaxWrite;
+            reply.MaxPages = hasMaxPages ? (ushort)pages : (ushort)0;
+            reply.TimeGran = (uint)_options.TimeGranularityNanoseconds;
+            _connection = connection;
+            return Errno.OK;
+        }
+    }
+
+    /// <summary>DESTROY: back to waiting for an INIT.</summary>
+    internal void Destroy(in RequestContext context)
+    {
+        lock (_initLock)
+        {
+            End(context);
+        }
+    }
+
+    private void End(in RequestContext context)
+    {
+        if (_connection is not null)
+        {
+            // First, so that a file system that throws here leaves no session behind.
+            _connection = null;
+            FileSystem.Destroy(context);
+        }
+    }
+}

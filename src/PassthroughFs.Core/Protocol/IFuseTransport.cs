@@ -1,0 +1,29 @@
+using System;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Protocol;
+
+/// <summary>
+/// What a session needs to know of the transport, and the way to send what no request asked for. A transport without
+/// either needs none.
+/// </summary>
+public interface IFuseTransport
+{
+    /// <summary>How large its messages may be. Asked for once, when the session is made.</summary>
+    TransportLimits Limits { get; }
+
+    /// <summary>Sends a notification: a complete message, header included.</summary>
+    /// <remarks>Called by any thread. The segments are borrowed: valid until the call returns.</remarks>
+    /// <returns>ENOENT if the client does not know the node or name, ENOTCONN if there is no client, …</returns>
+    Errno Notify(ReadOnlySpan<IoSegment> message);
+}
+
+/// <summary>How large a transport's messages may be.</summary>
+public readonly record struct TransportLimits
+{
+    /// <summary>The largest request in bytes, header included; 0 for no limit.</summary>
+    public int MaxRequestBytes { get; init; }
+
+    /// <summary>The largest reply in bytes, header included; 0 for no limit.</summary>
+    public int MaxReplyBytes { get; init; }
+}
