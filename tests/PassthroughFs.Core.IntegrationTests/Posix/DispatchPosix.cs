@@ -89,6 +89,14 @@ internal sealed partial class DispatchPosix(IFuseChannel channel, string root = 
         walk = new Walk(Client);
         var todo = new LinkedList<byte[]>(Components([.. Encoding.UTF8.GetBytes(root + "/"), .. path.Bytes]));
         ulong at = FuseClient.Root;
+        if (todo.Count == 0)
+        {
+            walk.Node = FuseClient.Root;
+            Errno root = Client.GetAttr(FuseClient.Root, null, out FileStat stat);
+            walk.Stat = stat;
+            return root;
+        }
+
         for (int links = 0; todo.First is { } first;)
         {
             todo.RemoveFirst();
