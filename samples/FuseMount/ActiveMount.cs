@@ -1,0 +1,58 @@
+using System;
+using System.IO;
+using System.Linq;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>A mount of ours: the descriptor its requests come from, and how to remove it.</summary>
+internal abstract class ActiveMount(int deviceFd, string mountPoint)
+{
+    // The connection's number is the minor number of its device; it tells ours from what others mount at the same place.
+    private readonly uint? _connection = MountTable.At(mountPoint).LastOrDefault(mount => mount.IsFuse)?.Minor;
+
+    public int DeviceFd { get; } = deviceFd;
+
+    public string MountPoint { get; } = mountPoint;
+
+    /// <summary>Takes the mount out of the tree, unless that has happened. Files that are open stay usable.</summary>
+    public void Remove()
+    {
+        if (IsMounted())
+        {
+            Detach();
+        }
+    }
+
+    /// <summary>Whether the mount is still in the tree.</summary>
+    public bool IsMounted() =>
+        _connection is { } minor && MountTable.At(MountPoint).Any(mount => mount.IsFuse && mount.Minor == minor);
+
+    /// <summary>Has the kernel send what it has not written yet.</summary>
+    public void Flush()
+    {
+        int fd = Libc.Open(MountPoint, Libc.O_RDONLY | Libc.O_CLOEXEC, out Errno error);
+        if (error == Errno.OK)
+        {
+            _ = Libc.syncfs(fd);
+            _ = Libc.close(fd);
+        }
+    }
+
+    /// <summary>Fails all requests under way and to come; the kernel waits for no answer any more.</summary>
+    /// <returns>False if the system does not let us.</returns>
+    public bool Abort()
+    {
+        try
+        {
+            File.WriteAllText($"/sys/fs/fuse/connections/{_connection}/abort", "1");
+            return true;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+
+    protected abstract void Detach();
+}

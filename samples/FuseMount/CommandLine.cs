@@ -1,0 +1,202 @@
+using System;
+using System.Collections.Generic;
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.CommandLine.Parsing;
+using System.Linq;
+using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>From arguments to <see cref="MountOptions"/>.</summary>
+internal static partial class CommandLine
+{
+    private const string UsageHint = "see ptfs-mount --help";
+
+    /// <summary>Understands the arguments, or prints what was asked for.</summary>
+    /// <param name="args">The arguments.</param>
+    /// <param name="asMountHelper">Whether mount(8) started us, which waits until we exit.</param>
+    /// <returns>Null if --help or --version was all that was wanted.</returns>
+    /// <exception cref="MountException">The arguments make no sense.</exception>
+    public static MountOptions? Parse(string[] args, bool asMountHelper)
+    {
+        RootCommand command = Options.CreateCommand();
+        var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
+        ParseResult result = command.Parse(args, configuration);
+        if (result.Action is HelpAction || result.CommandResult.Children.Any(child =>
+            child is OptionResult { Option: VersionOption }))
+        {
+            result.Invoke();
+            return null;
+        }
+
+        RefuseMisplacedValues(command, args);
+        nuint flags = MountFlags.Default;
+        List<string> expanded = Expand(command, result, ref flags);
+        if (expanded.Count > 0)
+        {
+            RefuseMisplacedValues(command, expanded);
+            result = command.Parse([.. expanded, .. args], configuration);
+        }
+
+        RefuseErrors(result, args);
+        bool readOnly = result.GetValue(Options.ReadOnly) || (flags & MountFlags.ReadOnly) != 0;
+        if (result.GetValue(Options.Foreground) && result.GetValue(Options.Background))
+        {
+            throw UsageError("--foreground conflicts with --background");
+        }
+
+        return new MountOptions
+        {
+            Source = result.GetValue(Options.Source)!,
+            MountPoint = result.GetValue(Options.MountPoint)!,
+            Config = CreateConfig(result, readOnly),
+            Flags = readOnly ? flags | MountFlags.ReadOnly : flags,
+            AllowOther = result.GetValue(Options.AllowOther),
+            DefaultPermissions = result.GetValue(Options.DefaultPermissions),
+            AutoUnmount = result.GetValue(Options.AutoUnmount),
+            FsName = result.GetValue(Options.FsName),
+            Threads = result.GetValue(Options.Threads) ?? Math.Max(2, Environment.ProcessorCount),
+            MaxWrite = result.GetValue(Options.MaxWrite) ?? Options.MaxWriteLimit,
+            LogLevel = result.GetValue(Options.LogLevel)
+                ?? (result.GetValue(Options.Verbose) ? LogLevel.Information : LogLevel.Warning),
+            Background = result.GetValue(Options.Background)
+                || (asMountHelper && !result.GetValue(Options.Foreground)),
+            Fake = result.GetValue(Options.Fake),
+        };
+    }
+
+    private static PassthroughConfig CreateConfig(ParseResult result, bool readOnly)
+    {
+        var defaults = new PassthroughConfig();
+        var config = new PassthroughConfig
+        {
+            EntryTimeout = result.GetValue(Options.EntryTimeout) ?? defaults.EntryTimeout,
+            AttrTimeout = result.GetValue(Options.AttrTimeout) ?? defaults.AttrTimeout,
+            DirEntryTimeout = result.GetValue(Options.DirEntryTimeout),
+            DirAttrTimeout = result.GetValue(Options.DirAttrTimeout),
+            NegativeTimeout = result.GetValue(Options.NegativeTimeout) ?? defaults.NegativeTimeout,
+            CachePolicy = result.GetValue(Options.Cache) ?? defaults.CachePolicy,
+            Writeback = result.GetValue(Options.Writeback),
+            Xattr = result.GetValue(Options.Xattr),
+            PosixAcl = result.GetValue(Options.PosixAcl),
+            NoOpen = result.GetValue(Options.NoOpen),
+            NoOpendir = result.GetValue(Options.NoOpendir),
+            KillprivV2 = result.GetValue(Options.KillprivV2),
+            InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? defaults.InodeFileHandles,
+            NoReaddir = result.GetValue(Options.NoReaddir),
+            Readdirplus = !result.GetValue(Options.NoReaddirplus),
+            SealSize = result.GetValue(Options.SealSize),
+            EnableMntid = result.GetValue(Options.EnableMntid),
+            UseHostIno = result.GetValue(Options.UseHostIno),
+            AllowDirectIo = !result.GetValue(Options.NoDirectIo),
+            ReadOnly = readOnly,
+            AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),
+            ClearUmask = true, // this program does nothing but serve
+        };
+        IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);
+        return faults.Count == 0
+            ? config
+            : throw new MountException(AsOptionNames(faults[0], result).TrimEnd('.'), MountException.Usage);
+    }
+
+    // The library's sentences name properties: PosixAcl. The user knows options: --posix-acl.
+    private static string AsOptionNames(string sentence, ParseResult result) => PropertyName().Replace(sentence, match =>
+    {
+        string name = "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
+        return FindOption(result.CommandResult.Command, name) is null ? match.Value : name;
+    });
+
+    // What -o says in the words of the long options; the generic words go into the flags.
+    private static List<string> Expand(Command command, ParseResult result, ref nuint flags)
+    {
+        var expanded = new List<string>();
+        foreach (Token list in result.GetResult(Options.Generic)?.Tokens ?? [])
+        {
+            foreach (string item in OptionList.Split(list.Value))
+            {
+                if (MountFlags.TryApply(item, ref flags) || MountFlags.IsForOthers(item))
+                {
+                    continue;
+                }
+
+                string[] parts = item.Split('=', 2);
+                string name = "--" + parts[0].Replace('_', '-');
+                if (FindOption(command, name) is not null and not (HelpOption or VersionOption))
+                {
+                    expanded.Add(parts.Length == 1 ? name : $"{name}={parts[1]}");
+                }
+                else if (!result.GetValue(Options.Sloppy))
+                {
+                    throw UsageError($"unknown mount option {parts[0]}");
+                }
+            }
+        }
+
+        return expanded;
+    }
+
+    private static Option? FindOption(Command command, string name) =>
+        command.Options.FirstOrDefault(option => option.Name == name);
+
+    // "--xattr=no", "--fsname=": the parser would take the value, or the next argument, for something else.
+    private static void RefuseMisplacedValues(Command command, IEnumerable<string> args)
+    {
+        foreach (string argument in args.TakeWhile(argument => argument != "--"))
+        {
+            string[] parts = argument.Split('=', 2);
+            if (parts.Length == 2 && FindOption(command, parts[0]) is { } option)
+            {
+                if (option.Arity.MaximumNumberOfValues == 0)
+                {
+                    throw UsageError($"{option.Name} takes no value");
+                }
+
+                if (parts[1].Length == 0)
+                {
+                    throw UsageError($"{option.Name} needs a value");
+                }
+            }
+        }
+    }
+
+    private static void RefuseErrors(ParseResult result, string[] args)
+    {
+        string?[] positional = [result.GetValue(Options.Source), result.GetValue(Options.MountPoint)];
+
+        // The parser takes an option that it does not know for a path.
+        IEnumerable<string> candidates = positional.OfType<string>().Concat(result.UnmatchedTokens);
+        if (!args.Contains("--") && candidates.FirstOrDefault(text => text.StartsWith('-')) is { } option)
+        {
+            throw UsageError($"unknown option {option}");
+        }
+
+        if (result.UnmatchedTokens.Count > 0)
+        {
+            throw UsageError($"unexpected argument {result.UnmatchedTokens[0]}");
+        }
+
+        if (result.Errors.Count > 0)
+        {
+            string message = result.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
+            throw message.Contains(Options.Advice, StringComparison.Ordinal)
+                ? new MountException(message, MountException.Usage)
+                : UsageError(message);
+        }
+
+        if (positional.Any(string.IsNullOrEmpty))
+        {
+            throw UsageError("SOURCE and MOUNTPOINT are needed");
+        }
+    }
+
+    private static MountException UsageError(string message) => new($"{message}: {UsageHint}", MountException.Usage);
+
+    [GeneratedRegex(@"\b[A-Z][A-Za-z0-9]+\b")]
+    private static partial Regex PropertyName();
+
+    [GeneratedRegex("(?<=[a-z0-9])[A-Z]")]
+    private static partial Regex WordStart();
+}

@@ -1,0 +1,185 @@
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+using System.Linq;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>
+/// A mount made by fusermount3, which is set-uid root: an ordinary user's way. It opens the device, mounts, and sends
+/// the descriptor over a socket.
+/// </summary>
+internal sealed unsafe class FusermountHelper : ActiveMount
+{
+    private const string Helper = "fusermount3";
+    private const nuint RootOnly = MountFlags.NoSuid | MountFlags.NoDev;
+
+    // Stays open while we live: with auto_unmount the helper waits for its end.
+    private readonly SafeFileHandle _socket;
+    private readonly ChildProcess? _waiting;
+
+    private FusermountHelper(int deviceFd, string mountPoint, SafeFileHandle socket, ChildProcess? waiting)
+        : base(deviceFd, mountPoint)
+    {
+        _socket = socket;
+        _waiting = waiting;
+    }
+
+    public static FusermountHelper Create(MountOptions options, Paths paths)
+    {
+        if ((options.Flags & RootOnly) != RootOnly && Libc.geteuid() != 0)
+        {
+            throw new MountException("-o suid and -o dev are for root alone: leave them out", MountException.Usage);
+        }
+
+        (SafeFileHandle ours, SafeFileHandle theirs) = SocketPair();
+        (SafeFileHandle output, SafeFileHandle input) = ChildProcess.Pipe();
+        ChildProcess? child;
+        Errno error;
+        using (theirs)
+        using (input)
+        {
+            child = ChildProcess.Start(
+                Helper, [Helper, "-o", OptionText(options, paths), "--", paths.MountPoint], theirs.DangerousGetHandle().ToInt32(),
+                input.DangerousGetHandle().ToInt32(),
+                ("_FUSE_COMMFD", ChildProcess.PassedFd.ToString(CultureInfo.InvariantCulture)), ownSession: false, out error);
+        }
+
+        using (output)
+        {
+            if (child is null)
+            {
+                throw new MountException(error == Errno.ENOENT
+                    ? $"an ordinary user mounts through {Helper}, which is not installed: install fuse3, or run as root"
+                    : $"{Helper} cannot be started: {Libc.Describe(error)}");
+            }
+
+            int fd = ReceiveFd(ours.DangerousGetHandle().ToInt32());
+            if (fd < 0)
+            {
+                string said = ChildProcess.ReadToEnd(output);
+                _ = child.WaitForExit();
+                throw new MountException(Message(said, paths));
+            }
+
+            if (!options.AutoUnmount)
+            {
+                _ = child.WaitForExit();
+                child = null;
+            }
+
+            return new FusermountHelper(fd, paths.MountPoint, ours, child);
+        }
+    }
+
+    protected override void Detach()
+    {
+        ChildProcess? child = ChildProcess.Start(
+            Helper, [Helper, "-u", "-q", "-z", "--", MountPoint], passedFd: -1, stderrFd: -1, variable: null,
+            ownSession: false, out _);
+        _ = child?.WaitForExit();
+        _socket.Dispose();
+        _ = _waiting?.WaitForExit();
+    }
+
+    private static string OptionText(MountOptions options, Paths paths)
+    {
+        List<string> words = [.. MountFlags.Words(options.Flags)];
+        words.Add("subtype=ptfs");
+        words.Add("fsname=" + OptionList.Escape(options.FsName ?? paths.Source));
+        words.AddRange(options.AllowOther ? ["allow_other"] : []);
+        words.AddRange(options.DefaultPermissions ? ["default_permissions"] : []);
+        words.AddRange(options.AutoUnmount ? ["auto_unmount"] : []);
+        return string.Join(',', words);
+    }
+
+    // The helper's own words, where we have none that say what to do.
+    private static string Message(string said, Paths paths)
+    {
+        if (said.Contains("user_allow_other", StringComparison.Ordinal))
+        {
+            return "--allow-other is not allowed to ordinary users here: leave it out, or have root add the line " +
+                "user_allow_other to /etc/fuse.conf";
+        }
+
+        if (said.Contains("no write access", StringComparison.Ordinal) ||
+            said.Contains("not owned by user", StringComparison.Ordinal))
+        {
+            return $"mount point {paths.MountPoint} is not yours: choose a directory that you own and may write to";
+        }
+
+        if (said.Contains("/dev/fuse", StringComparison.Ordinal) || said.Contains("fuse device", StringComparison.Ordinal))
+        {
+            return KernelMount.DeviceMessage(
+                said.Contains("ermission denied", StringComparison.Ordinal) ? Errno.EACCES : Errno.ENODEV);
+        }
+
+        if (said.Contains("Operation not permitted", StringComparison.Ordinal))
+        {
+            return $"{Helper} has no privilege to mount: it must belong to root and be set-uid (`chmod u+s`), or run as root";
+        }
+
+        string first = said.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault() ?? $"{Helper}: no reason given";
+        return $"mounting at {paths.MountPoint} failed: {first}";
+    }
+
+    private static (SafeFileHandle Ours, SafeFileHandle Theirs) SocketPair()
+    {
+        int* pair = stackalloc int[2]; // Sound: socketpair writes two ints.
+        return Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0, pair) != 0
+            ? throw new MountException($"cannot create a socket pair: {Libc.Describe(Libc.LastError)}")
+            : (new SafeFileHandle(pair[0], ownsHandle: true), new SafeFileHandle(pair[1], ownsHandle: true));
+    }
+
+    // One byte with one descriptor beside it; -1 if the helper ended without.
+    private static int ReceiveFd(int socket)
+    {
+        byte data;
+        var segment = new IoSegment(&data, 1);
+        ControlMessage control = default;
+        var message = new MessageHeader
+        {
+            Segments = &segment,
+            SegmentCount = 1,
+            Control = &control,
+            ControlLength = (nuint)sizeof(ControlMessage),
+        };
+        nint received;
+        do
+        {
+            // Sound: everything the header points to is in this frame, with its true length.
+            received = Libc.recvmsg(socket, &message, Libc.MSG_CMSG_CLOEXEC);
+        }
+        while (received < 0 && Libc.LastError == Errno.EINTR);
+
+        bool isFd = received == 1 && control.Level == Libc.SOL_SOCKET && control.Type == Libc.SCM_RIGHTS
+            && control.Length >= (nuint)(sizeof(ControlMessage) - sizeof(int));
+        return isFd ? control.Fd : -1;
+    }
+
+    // struct msghdr and struct cmsghdr on 64 bits. musl's lengths are narrower, with padding that is 0: the same bytes.
+    [StructLayout(LayoutKind.Sequential)]
+    private struct MessageHeader
+    {
+        public void* Name;
+        public nuint NameLength;
+        public IoSegment* Segments;
+        public nuint SegmentCount;
+        public void* Control;
+        public nuint ControlLength;
+        public int Flags;
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    private struct ControlMessage
+    {
+        public nuint Length;
+        public int Level;
+        public int Type;
+        public int Fd;
+        public int Padding;
+    }
+}

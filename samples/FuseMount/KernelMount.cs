@@ -1,0 +1,79 @@
+using System.Globalization;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>A mount made by mount(2): root's way.</summary>
+internal sealed unsafe class KernelMount : ActiveMount
+{
+    private const string Device = "/dev/fuse";
+    private const string Type = "fuse.ptfs";
+
+    private KernelMount(int deviceFd, string mountPoint)
+        : base(deviceFd, mountPoint)
+    {
+    }
+
+    public static KernelMount Create(MountOptions options, Paths paths)
+    {
+        int fd = Libc.Open(Device, Libc.O_RDWR | Libc.O_CLOEXEC, out Errno error);
+        if (error != Errno.OK)
+        {
+            throw new MountException(DeviceMessage(error));
+        }
+
+        string data = string.Create(
+            CultureInfo.InvariantCulture,
+            $"fd={fd},rootmode={ToOctal(paths.SourceMode)},user_id={Libc.geteuid()},group_id={Libc.getegid()}");
+        data += options.AllowOther ? ",allow_other" : "";
+        data += options.DefaultPermissions ? ",default_permissions" : "";
+        error = Mount(options.FsName ?? paths.Source, paths.MountPoint, options.Flags, data);
+        if (error != Errno.OK)
+        {
+            _ = Libc.close(fd);
+            throw new MountException(MountMessage(error, paths));
+        }
+
+        return new KernelMount(fd, paths.MountPoint);
+    }
+
+    /// <summary>Why the device could not be opened, and what to do.</summary>
+    public static string DeviceMessage(Errno error) => error switch
+    {
+        Errno.ENOENT or Errno.ENODEV or Errno.ENXIO =>
+            $"{Device} does not exist: load FUSE with `modprobe fuse` (in a container, pass --device {Device})",
+        Errno.EACCES or Errno.EPERM =>
+            $"no permission to open {Device}: grant it with `chmod 666 {Device}` (in a container, pass --device {Device})",
+        _ => $"{Device} cannot be opened: {Libc.Describe(error)}",
+    };
+
+    protected override void Detach()
+    {
+        // Sound: the path is pinned and ends with NUL. Errors: the only one left is that somebody was faster.
+        fixed (byte* target = Libc.CString(MountPoint))
+        {
+            _ = Libc.umount2(target, Libc.MNT_DETACH);
+        }
+    }
+
+    private static Errno Mount(string source, string mountPoint, nuint flags, string data)
+    {
+        // Sound: all strings are pinned and end with NUL; the kernel copies them.
+        fixed (byte* from = Libc.CString(source), target = Libc.CString(mountPoint),
+            type = Libc.CString(Type), text = Libc.CString(data))
+        {
+            return Libc.mount(from, target, type, flags, text) == 0 ? Errno.OK : Libc.LastError;
+        }
+    }
+
+    private static string MountMessage(Errno error, Paths paths) => error switch
+    {
+        Errno.EPERM or Errno.EACCES =>
+            $"no privilege to mount at {paths.MountPoint}: CAP_SYS_ADMIN is needed (in a container, --cap-add SYS_ADMIN)",
+        Errno.EBUSY => $"mount point {paths.MountPoint} is busy: unmount what is there, or choose another",
+        Errno.ENODEV => "the kernel has no FUSE: load it with `modprobe fuse`",
+        _ => $"mounting at {paths.MountPoint} failed: {Libc.Describe(error)}",
+    };
+
+    private static string ToOctal(uint mode) => System.Convert.ToString(mode, 8);
+}

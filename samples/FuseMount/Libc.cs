@@ -1,0 +1,176 @@
+using System.Runtime.InteropServices;
+using System.Text;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>
+/// The system calls that .NET has no name for. All blittable: a call that fails leaves its reason in <see cref="LastError"/>,
+/// to be read before anything else is called.
+/// </summary>
+internal static unsafe partial class Libc
+{
+    public const int O_RDONLY = 0;
+    public const int O_WRONLY = 1;
+    public const int O_RDWR = 2;
+    public const int O_CLOEXEC = 0x80000;
+    public const int F_SETFD = 2;
+    public const int FD_CLOEXEC = 1;
+    public const int AT_FDCWD = -100;
+    public const uint STATX_TYPE = 1;
+    public const uint S_IFMT = 0xF000;
+    public const uint S_IFDIR = 0x4000;
+    public const int MNT_DETACH = 2;
+    public const int RLIMIT_NOFILE = 7;
+    public const int AF_UNIX = 1;
+    public const int SOCK_STREAM = 1;
+    public const int SOCK_CLOEXEC = 0x80000;
+    public const int SOL_SOCKET = 1;
+    public const int SCM_RIGHTS = 1;
+    public const int MSG_CMSG_CLOEXEC = 0x40000000;
+    public const int PathMax = 4096;
+
+    /// <summary>What a read answers after the connection was aborted.</summary>
+    public const Errno ECONNABORTED = (Errno)103;
+
+    /// <summary>Why the call before this one failed on this thread.</summary>
+    public static Errno LastError => (Errno)(*__errno_location());
+
+    /// <summary>A string as C wants it: UTF-8 with a NUL behind it.</summary>
+    public static byte[] CString(string text) => Encoding.UTF8.GetBytes(text + '\0');
+
+    /// <summary>The type and access mode of what a path leads to: statx, whose layout is the same everywhere.</summary>
+    public static Errno FileMode(string path, out uint mode)
+    {
+        const int statxSize = 256, modeOffset = 28;
+        byte* buffer = stackalloc byte[statxSize];
+
+        // Sound: the path is pinned and ends with NUL, the buffer is as large as the kernel's struct statx.
+        fixed (byte* bytes = CString(path))
+        {
+            int result = statx(AT_FDCWD, bytes, 0, STATX_TYPE, buffer);
+            mode = result == 0 ? *(ushort*)(buffer + modeOffset) : 0u;
+            return result == 0 ? Errno.OK : LastError;
+        }
+    }
+
+    /// <summary>The path without symbolic links, "." and "..".</summary>
+    public static Errno RealPath(string path, out string real)
+    {
+        byte* buffer = stackalloc byte[PathMax];
+
+        // Sound: the path is pinned and ends with NUL, the buffer has the PATH_MAX bytes that realpath(3) may fill.
+        fixed (byte* bytes = CString(path))
+        {
+            byte* result = realpath(bytes, buffer);
+            Errno error = result == null ? LastError : Errno.OK;
+            real = result == null ? path : Marshal.PtrToStringUTF8((nint)result)!;
+            return error;
+        }
+    }
+
+    public static int Open(string path, int flags, out Errno error)
+    {
+        // Sound: the path is pinned and ends with NUL; none of the flags asks for the third argument.
+        fixed (byte* bytes = CString(path))
+        {
+            int fd = open(bytes, flags);
+            error = fd < 0 ? LastError : Errno.OK;
+            return fd;
+        }
+    }
+
+    /// <summary>What the system says to an error number, for the end of a message.</summary>
+    public static string Describe(Errno error) => $"{Marshal.GetPInvokeErrorMessage((int)error)} ({error})";
+
+    [LibraryImport("libc")]
+    [SuppressGCTransition] // returns an address from thread-local memory: no system call, never waits
+    private static partial int* __errno_location();
+
+    [LibraryImport("libc")]
+    public static partial nint read(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc")]
+    public static partial nint write(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc")]
+    public static partial nint writev(int fd, IoSegment* segments, int count);
+
+    [LibraryImport("libc")]
+    private static partial int open(byte* path, int flags);
+
+    [LibraryImport("libc")]
+    public static partial int close(int fd);
+
+    [LibraryImport("libc")]
+    public static partial int fcntl(int fd, int command, nint argument);
+
+    [LibraryImport("libc")]
+    public static partial int syncfs(int fd);
+
+    [LibraryImport("libc")]
+    private static partial int statx(int directory, byte* path, int flags, uint mask, byte* buffer);
+
+    [LibraryImport("libc")]
+    private static partial byte* realpath(byte* path, byte* resolved);
+
+    [LibraryImport("libc")]
+    public static partial int mount(byte* source, byte* target, byte* type, nuint flags, byte* data);
+
+    [LibraryImport("libc")]
+    public static partial int umount2(byte* target, int flags);
+
+    [LibraryImport("libc")]
+    public static partial uint geteuid();
+
+    [LibraryImport("libc")]
+    public static partial uint getegid();
+
+    [LibraryImport("libc")]
+    public static partial int getrlimit(int resource, ulong* limit);
+
+    [LibraryImport("libc")]
+    public static partial int setrlimit(int resource, ulong* limit);
+
+    [LibraryImport("libc")]
+    public static partial int socketpair(int domain, int type, int protocol, int* pair);
+
+    [LibraryImport("libc")]
+    public static partial nint recvmsg(int socket, void* message, int flags);
+
+    [LibraryImport("libc")]
+    public static partial int pipe2(int* pair, int flags);
+
+    [LibraryImport("libc")]
+    public static partial int waitpid(int pid, int* status, int options);
+
+    [LibraryImport("libc")]
+    public static partial void _exit(int status);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawnp(int* pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawn_file_actions_init(void* actions);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawn_file_actions_destroy(void* actions);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawn_file_actions_adddup2(void* actions, int fd, int target);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawn_file_actions_addopen(void* actions, int fd, byte* path, int flags, uint mode);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawnattr_init(void* attributes);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawnattr_destroy(void* attributes);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawnattr_setflags(void* attributes, short flags);
+
+    [LibraryImport("libc")]
+    public static partial int posix_spawnattr_setsigdefault(void* attributes, void* signals);
+}

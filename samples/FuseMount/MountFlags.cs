@@ -1,0 +1,76 @@
+using System;
+using System.Collections.Generic;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>The mount options that every file system has: the words of mount(8) and the kernel's bits.</summary>
+internal static class MountFlags
+{
+    public const nuint ReadOnly = 0x1;
+    public const nuint NoSuid = 0x2;
+    public const nuint NoDev = 0x4;
+
+    /// <summary>What holds unless an option says otherwise: programs and devices of the source get no privilege.</summary>
+    public const nuint Default = NoSuid | NoDev;
+
+    // The word that sets the bit, the word that clears it.
+    private static readonly (string Set, string Clear, nuint Bit)[] s_words =
+    [
+        ("ro", "rw", ReadOnly),
+        ("nosuid", "suid", NoSuid),
+        ("nodev", "dev", NoDev),
+        ("noexec", "exec", 0x8),
+        ("sync", "async", 0x10),
+        ("dirsync", "", 0x80),
+        ("noatime", "atime", 0x400),
+        ("nodiratime", "diratime", 0x800),
+        ("relatime", "norelatime", 0x20_0000),
+        ("strictatime", "nostrictatime", 0x100_0000),
+        ("lazytime", "nolazytime", 0x200_0000),
+    ];
+
+    // For mount(8), fstab, systemd and other programs' eyes: nothing that a mount helper has to act on.
+    private static readonly HashSet<string> s_forOthers =
+        ["defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "nousers", "owner", "group"];
+
+    private static readonly string[] s_forOthersPrefixes = ["x-", "X-", "user=", "comment=", "helper=", "uhelper="];
+
+    /// <summary>Obeys one of the generic words.</summary>
+    /// <returns>False if it is none.</returns>
+    public static bool TryApply(string word, ref nuint flags)
+    {
+        foreach ((string set, string clear, nuint bit) in s_words)
+        {
+            if (word == set)
+            {
+                flags |= bit;
+                return true;
+            }
+
+            if (word.Length > 0 && word == clear)
+            {
+                flags &= ~bit;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>Whether a word is meant for someone else.</summary>
+    public static bool IsForOthers(string word) =>
+        s_forOthers.Contains(word) ||
+        Array.Exists(s_forOthersPrefixes, prefix => word.StartsWith(prefix, StringComparison.Ordinal));
+
+    /// <summary>The words that make the flags, for a program that mounts for us.</summary>
+    public static IEnumerable<string> Words(nuint flags)
+    {
+        foreach ((string set, _, nuint bit) in s_words)
+        {
+            if ((flags & bit) != 0)
+            {
+                yield return set;
+            }
+        }
+    }
+}

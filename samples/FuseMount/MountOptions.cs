@@ -1,0 +1,38 @@
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>What the command line asked for.</summary>
+internal sealed record MountOptions
+{
+    public required string Source { get; init; }
+
+    public required string MountPoint { get; init; }
+
+    /// <summary>How the file system behaves; its RootDir is set once the source has been resolved.</summary>
+    public required PassthroughConfig Config { get; init; }
+
+    /// <summary>The kernel's mount flags, see <see cref="FuseMount.MountFlags"/>.</summary>
+    public required nuint Flags { get; init; }
+
+    public bool AllowOther { get; init; }
+
+    public bool DefaultPermissions { get; init; }
+
+    public bool AutoUnmount { get; init; }
+
+    /// <summary>What mount tables show as the source; null for the source itself.</summary>
+    public string? FsName { get; init; }
+
+    public required int Threads { get; init; }
+
+    public required int MaxWrite { get; init; }
+
+    public required LogLevel LogLevel { get; init; }
+
+    public bool Background { get; init; }
+
+    /// <summary>Check everything, mount nothing.</summary>
+    public bool Fake { get; init; }
+}

@@ -1,0 +1,149 @@
+using System;
+using System.IO;
+using System.Threading.Tasks;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Protocol;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>A mount from its beginning to its end.</summary>
+internal static class MountedSource
+{
+    private static readonly TimeSpan s_initLimit = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(1);
+
+    /// <summary>Mounts, serves until it is over, unmounts.</summary>
+    /// <param name="options">What is wanted.</param>
+    /// <param name="announce">Gets the line that says that it serves.</param>
+    /// <param name="fail">Gets what nobody catches, on any thread; says it and gives the exit code.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(MountOptions options, Action<string> announce, Func<Exception, int> fail)
+    {
+        Paths paths = Paths.Check(options.Source, options.MountPoint);
+        if (options.Fake)
+        {
+            return 0;
+        }
+
+        // No directory of the user's is kept busy, and nothing here depends on one any more.
+        Directory.SetCurrentDirectory("/");
+        RaiseFileLimit();
+        using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
+        ILogger logger = loggers.CreateLogger("ptfs-mount");
+        if (options.AllowOther && !options.DefaultPermissions && Libc.geteuid() == 0)
+        {
+            Log.OpenToAll(logger);
+        }
+
+        var status = new ServerStatus();
+        using var signals = new Signals(status, logger);
+        PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
+        var transport = new DeviceTransport(options.MaxWrite);
+        var session = new FuseSession(
+            fileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
+            loggers.CreateLogger<FuseSession>());
+        status.Attach(session);
+        if (status.End.IsCompleted)
+        {
+            return 0;
+        }
+
+        ActiveMount mount = Libc.geteuid() == 0 && !options.AutoUnmount
+            ? KernelMount.Create(options, paths)
+            : FusermountHelper.Create(options, paths);
+        signals.Attach(mount);
+        AppDomain.CurrentDomain.UnhandledException += (_, crash) =>
+        {
+            // Some thread's exception ends the process: not without its mount, and in one line.
+            mount.Remove();
+            Libc._exit(fail((Exception)crash.ExceptionObject));
+        };
+        transport.Connect(mount.DeviceFd);
+        var server = new Server(session, mount.DeviceFd, options.Threads, options.MaxWrite, status, logger);
+        Exception? fault;
+        try
+        {
+            server.Start();
+            fault = WaitUntilServing(status);
+            if (fault is null && !status.End.IsCompleted)
+            {
+                Log.Serving(logger, paths.Source, paths.MountPoint, options.Threads);
+                announce($"mounted {options.Source} at {options.MountPoint}");
+            }
+
+            fault ??= WaitForEnd(status, signals, mount);
+            if (fault is null && fileSystem.Config.Writeback && signals.Any)
+            {
+                mount.Flush();
+            }
+        }
+        finally
+        {
+            mount.Remove();
+        }
+
+        if (server.WaitForThreads(s_endLimit))
+        {
+            fileSystem.Dispose();
+        }
+        else if (fault is null)
+        {
+            // Somebody has a file or directory of the detached mount open. The end of the process disconnects them.
+            Log.StillInUse(logger);
+        }
+
+        return fault is null ? 0 : fail(fault);
+    }
+
+    private static MountException? WaitUntilServing(ServerStatus status)
+    {
+        Task<Errno> first = status.First;
+        return !first.Wait(s_initLimit)
+            ? new MountException("the kernel did not start a session: look into its log with `dmesg`")
+            : first.Result is not (Errno.OK or Errno.ENOTCONN) and var error
+                ? new MountException($"the session could not be started: {Libc.Describe(error)}")
+                : null;
+    }
+
+    private static Exception? WaitForEnd(ServerStatus status, Signals signals, ActiveMount mount)
+    {
+        Exception? fault = status.End.GetAwaiter().GetResult();
+        return fault is null && !signals.Any && mount.IsMounted()
+            ? new MountException("the connection was aborted from outside: mount again to go on")
+            : fault;
+    }
+
+    private static PassthroughFileSystem CreateFileSystem(PassthroughConfig config, Paths paths, ILoggerFactory loggers)
+    {
+        config.RootDir = paths.Source;
+        try
+        {
+            return new PassthroughFileSystem(config, loggers.CreateLogger<PassthroughFileSystem>());
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
+        {
+            // The library's own words: they name what is wrong and what helps.
+            throw new MountException(e.Message);
+        }
+    }
+
+    // Without kernel handles each inode that the kernel knows costs a descriptor.
+    private static unsafe void RaiseFileLimit()
+    {
+        ulong* limit = stackalloc ulong[2]; // Sound: struct rlimit is two 64-bit numbers, soft and hard.
+        if (Libc.getrlimit(Libc.RLIMIT_NOFILE, limit) == 0)
+        {
+            limit[0] = limit[1];
+            _ = Libc.setrlimit(Libc.RLIMIT_NOFILE, limit);
+        }
+    }
+
+    private static ILoggerFactory CreateLoggers(LogLevel level) => LoggerFactory.Create(builder => builder
+        .SetMinimumLevel(level)
+        .AddSimpleConsole(format => format.SingleLine = true)
+        .Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
+}

@@ -1,0 +1,198 @@
+using System;
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Linq;
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>Every option: its name, what its value may be, what the help says.</summary>
+internal static class Options
+{
+    public const int MaxWriteLimit = 1 << 20;
+
+    /// <summary>What the messages here say before the advice.</summary>
+    public const string Advice = ": give ";
+
+    private const int MaxWriteLeast = 4096;
+    private const int MaxThreads = 256;
+    private const double MaxTimeout = 1e9;
+
+    private const string Description = """
+        Mounts a mirror of the directory SOURCE at MOUNTPOINT, through FUSE.
+
+        Stays in the foreground, prints "mounted SOURCE at MOUNTPOINT" once it serves, and ends with the mount gone on
+        SIGINT, SIGTERM, SIGHUP, or an `umount` from outside. Root mounts directly, others through fusermount3. Exit
+        code 0, 1 for an error, 2 for wrong usage.
+
+        If it was killed (SIGKILL), the mount stays behind and answers "Transport endpoint is not connected": remove it
+        with `umount MOUNTPOINT`, as an ordinary user `fusermount3 -u MOUNTPOINT`; --auto-unmount does that by itself.
+
+        As /sbin/mount.fuse.ptfs it serves `mount -t fuse.ptfs SOURCE MOUNTPOINT` and fstab; then it goes to the
+        background.
+        """;
+
+    public static readonly Argument<string?> Source = new("SOURCE")
+    {
+        Description = "The directory to serve",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    public static readonly Argument<string?> MountPoint = new("MOUNTPOINT")
+    {
+        Description = "The directory where it is seen",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    public static readonly Option<CachePolicy?> Cache = Choice<CachePolicy>(
+        "--cache", "What the kernel may cache of contents; default auto: until the next open");
+
+    public static readonly Option<TimeSpan?> EntryTimeout = Seconds("--entry-timeout", "How long names are valid; default 5");
+    public static readonly Option<TimeSpan?> AttrTimeout = Seconds(
+        "--attr-timeout", "How long attributes are valid; default 5");
+    public static readonly Option<TimeSpan?> DirEntryTimeout = Seconds(
+        "--dir-entry-timeout", "The same for names of directories; default as --entry-timeout");
+    public static readonly Option<TimeSpan?> DirAttrTimeout = Seconds(
+        "--dir-attr-timeout", "The same for attributes of directories; default as --attr-timeout");
+    public static readonly Option<TimeSpan?> NegativeTimeout = Seconds(
+        "--negative-timeout", "How long the absence of a name is valid; default 0");
+
+    public static readonly Option<bool> Writeback = Switch(
+        "--writeback", "The kernel collects writes; only if nobody else changes SOURCE");
+    public static readonly Option<bool> Xattr = Switch("--xattr", "Extended attributes");
+    public static readonly Option<bool> PosixAcl = Switch("--posix-acl", "POSIX ACLs; needs --xattr");
+    public static readonly Option<bool> NoOpen = Switch("--no-open", "Do without OPEN requests; needs --cache always");
+    public static readonly Option<bool> NoOpendir = Switch("--no-opendir", "Do without OPENDIR requests");
+    public static readonly Option<bool> KillprivV2 = Switch(
+        "--killpriv-v2", "Remove set-id bits here, so that the kernel need not ask before each write");
+    public static readonly Option<InodeFileHandles?> InodeFileHandles = Choice<InodeFileHandles>(
+        "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default never");
+    public static readonly Option<bool> UseHostIno = Switch("--use-host-ino", "Show the inode numbers of SOURCE");
+    public static readonly Option<bool> SealSize = Switch("--seal-size", "Refuse changes of a file's size");
+    public static readonly Option<bool> NoReaddir = Switch("--no-readdir", "Show directories as empty");
+    public static readonly Option<bool> NoReaddirplus = Switch("--no-readdirplus", "List names without attributes");
+    public static readonly Option<bool> EnableMntid = Switch("--enable-mntid", "Tell inodes apart by mount as well");
+    public static readonly Option<bool> NoDirectIo = Switch("--no-direct-io", "Drop O_DIRECT from every open");
+    public static readonly Option<bool> AnnounceSubmounts = Switch(
+        "--announce-submounts", "Tell the kernel where other mounts begin below SOURCE");
+    public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
+
+    public static readonly Option<bool> AllowOther = Switch(
+        "--allow-other", "Other users may use the mount; give --default-permissions too unless all may do everything");
+    public static readonly Option<bool> DefaultPermissions = Switch(
+        "--default-permissions", "The kernel checks owner, group and mode");
+    public static readonly Option<bool> AutoUnmount = Switch(
+        "--auto-unmount", "Let fusermount3 remove the mount if this program dies");
+
+    public static readonly Option<string?> FsName = new("--fsname")
+    {
+        Description = "What mount tables show as the source; default SOURCE",
+        HelpName = "NAME",
+    };
+
+    public static readonly Option<int?> Threads = Number(
+        "--threads", "N", "How many threads serve; default one a processor, at least 2", 1, MaxThreads);
+    public static readonly Option<int?> MaxWrite = Number(
+        "--max-write", "BYTES", "The longest write the kernel sends; default 1048576", MaxWriteLeast, MaxWriteLimit);
+
+    public static readonly Option<LogLevel?> LogLevel = Choice<LogLevel>(
+        "--log-level", "What is logged on stderr; default warning");
+    public static readonly Option<bool> Verbose = Switch("--verbose", "The same as --log-level information", "-v");
+    public static readonly Option<bool> Background = Switch(
+        "--background", "Return once it serves and go on in the background, without output");
+    public static readonly Option<bool> Foreground = Switch(
+        "--foreground", "Stay in the foreground; the default, save as /sbin/mount.fuse.ptfs");
+    public static readonly Option<bool> Fake = Switch("--fake", "Check the arguments and directories, mount nothing", "-f");
+
+    public static readonly Option<string[]> Generic = new("-o")
+    {
+        Description = "Options as mount(8) has them: each of the above by its name, and ro, rw, suid, dev, noexec, " +
+            "noatime, sync, dirsync, …; default nosuid,nodev",
+        HelpName = "a,b=c",
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+    };
+
+    public static readonly Option<bool> Sloppy = Switch("--sloppy", "Ignore what is not known in -o", "-s");
+    public static readonly Option<bool> NoMtab = Switch(
+        "--no-mtab", "Do not write /etc/mtab, which never happens; mount(8) says it", "-n");
+
+    public static RootCommand CreateCommand() => new(Description)
+    {
+        Source, MountPoint,
+        Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
+        Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
+        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, ReadOnly,
+        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, MaxWrite,
+        LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
+    };
+
+    private static Option<bool> Switch(string name, string description, params string[] aliases) =>
+        new(name, aliases) { Description = description, Arity = ArgumentArity.Zero };
+
+    private static Option<T?> Choice<T>(string name, string description)
+        where T : struct, Enum
+    {
+        string choices = string.Join('|', Enum.GetNames<T>()).ToLowerInvariant();
+        return new Option<T?>(name)
+        {
+            Description = description,
+            HelpName = choices,
+            CustomParser = argument =>
+            {
+                string text = Only(argument);
+                string? found = Enum.GetNames<T>().FirstOrDefault(
+                    choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase));
+                if (found is null)
+                {
+                    argument.AddError($"{name} {text} is not known{Advice}one of {choices}");
+                    return null;
+                }
+
+                return Enum.Parse<T>(found);
+            },
+        };
+    }
+
+    private static Option<TimeSpan?> Seconds(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SECONDS",
+        CustomParser = argument =>
+        {
+            string text = Only(argument);
+            if (double.TryParse(
+                text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds)
+                && seconds <= MaxTimeout)
+            {
+                return TimeSpan.FromSeconds(seconds);
+            }
+
+            argument.AddError($"{name} {text} is no timeout{Advice}seconds, such as 1 or 0.5");
+            return null;
+        },
+    };
+
+    private static Option<int?> Number(string name, string unit, string description, int least, int most) => new(name)
+    {
+        Description = description,
+        HelpName = unit,
+        CustomParser = argument =>
+        {
+            string text = Only(argument);
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+                && number >= least && number <= most)
+            {
+                return number;
+            }
+
+            argument.AddError($"{name} {text} is out of range{Advice}a number from {least} to {most}");
+            return null;
+        },
+    };
+
+    // The arity of these options is one.
+    private static string Only(ArgumentResult argument) => argument.Tokens[0].Value;
+}

@@ -1,0 +1,88 @@
+using System;
+using System.Collections.Generic;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>The two directories of a mount, checked before anything is done to them.</summary>
+/// <param name="Source">The directory to serve, absolute and without symbolic links.</param>
+/// <param name="SourceMode">Its type, as mount(2) wants it.</param>
+/// <param name="MountPoint">Where it will be seen, absolute and without symbolic links.</param>
+internal sealed record Paths(string Source, uint SourceMode, string MountPoint)
+{
+    /// <summary>Finds out whether the one can be mounted on the other, and says what to do if not.</summary>
+    public static Paths Check(string source, string mountPoint)
+    {
+        (string realSource, uint sourceMode) = Directory(source, "source");
+        (string realMountPoint, _) = Directory(mountPoint, "mount point");
+        RefuseOverlap(realSource, realMountPoint);
+        IReadOnlyList<MountTable.Entry> mounts = MountTable.At(realMountPoint);
+        return mounts.Count > 0 && mounts[^1].IsFuse
+            ? throw new MountException(
+                $"mount point {mountPoint} is busy: {mounts[^1].Source} ({mounts[^1].Type}) is mounted there, " +
+                $"remove it first with `{UnmountCommand(realMountPoint)}`")
+            : new Paths(realSource, sourceMode, realMountPoint);
+    }
+
+    /// <summary>What the user types to remove a mount.</summary>
+    public static string UnmountCommand(string mountPoint) =>
+        (Libc.geteuid() == 0 ? "umount " : "fusermount3 -u ") + mountPoint;
+
+    private static (string Real, uint Mode) Directory(string path, string role)
+    {
+        Errno error = Libc.FileMode(path, out uint mode);
+        if (error == Errno.OK && (mode & Libc.S_IFMT) != Libc.S_IFDIR)
+        {
+            error = Errno.ENOTDIR;
+        }
+
+        string real = path;
+        if (error == Errno.OK)
+        {
+            error = Libc.RealPath(path, out real);
+        }
+
+        return error switch
+        {
+            Errno.OK => (real, mode & Libc.S_IFMT),
+            Errno.ENOENT => throw new MountException(
+                $"{role} {path} does not exist: create it (`mkdir -p {path}`) or name an existing directory"),
+            Errno.ENOTDIR => throw new MountException($"{role} {path} is not a directory: name a directory"),
+            Errno.EACCES => throw new MountException(
+                $"{role} {path} cannot be reached: grant search permission on it and the directories above it"),
+            Errno.ENOTCONN or Libc.ECONNABORTED => throw new MountException(
+                $"{role} {path} is a mount whose server has ended ({Libc.Describe(error)}): " +
+                $"remove it with `{UnmountCommand(path)}`"),
+            _ => throw new MountException($"{role} {path} cannot be used: {Libc.Describe(error)}"),
+        };
+    }
+
+    // Each of these makes the server wait for itself: what it opens below the source would be its own mount. A mount
+    // point inside the source works until someone walks the tree, and then recurses into itself.
+    private static void RefuseOverlap(string source, string mountPoint)
+    {
+        if (source == mountPoint)
+        {
+            throw new MountException(
+                $"source and mount point are the same directory, {source}: the server would wait for itself; " +
+                "choose another mount point");
+        }
+
+        if (IsBelow(source, mountPoint))
+        {
+            throw new MountException(
+                $"source {source} is inside the mount point {mountPoint}: the mount would hide it and the server wait " +
+                "for itself; choose another mount point");
+        }
+
+        if (IsBelow(mountPoint, source))
+        {
+            throw new MountException(
+                $"mount point {mountPoint} is inside the source {source}: the mount would contain itself without end; " +
+                "choose a mount point outside of the source");
+        }
+    }
+
+    private static bool IsBelow(string path, string directory) =>
+        path.StartsWith(directory == "/" ? directory : directory + '/', StringComparison.Ordinal);
+}

@@ -1,0 +1,89 @@
+using System;
+using System.IO;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>ptfs-mount [options] SOURCE MOUNTPOINT.</summary>
+internal static class Program
+{
+    private const string Name = "ptfs-mount";
+
+    private static int Main(string[] args)
+    {
+        try
+        {
+            Background.Initialize();
+            bool asMountHelper = IsMountHelper();
+            if (CommandLine.Parse(args, asMountHelper) is not { } options)
+            {
+                return 0;
+            }
+
+            return options.Background && !options.Fake && !Background.IsServer
+                ? Background.Start(args.Length, quiet: asMountHelper)
+                : MountedSource.Run(options, Announce, Fail);
+        }
+        catch (MountException e)
+        {
+            return Fail(e);
+        }
+#pragma warning disable CA1031 // The user gets one line, whatever happened.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            return Fail(e);
+        }
+    }
+
+    private static void Announce(string line)
+    {
+        if (Background.IsServer)
+        {
+            Background.Report(line);
+            return;
+        }
+
+        try
+        {
+            Console.Out.WriteLine(line);
+            Console.Out.Flush();
+        }
+        catch (IOException)
+        {
+            // Nobody reads it; that is no reason to stop serving.
+        }
+    }
+
+    private static int Fail(Exception fault)
+    {
+        string message = fault is MountException
+            ? fault.Message
+            : $"unexpected {fault.GetType().Name}, {fault.Message}: this is a defect, please report it";
+        string line = $"{Name}: {message.ReplaceLineEndings(" ").TrimEnd('.', ' ')}";
+        Background.Report(line);
+        try
+        {
+            Console.Error.WriteLine(line);
+        }
+        catch (IOException)
+        {
+            // Nobody reads it; the exit code is left.
+        }
+
+        return (fault as MountException)?.ExitCode ?? MountException.Failure;
+    }
+
+    // As /sbin/mount.fuse.ptfs. The name by which the program was called is nowhere else: .NET tells the file's.
+    private static bool IsMountHelper()
+    {
+        try
+        {
+            string called = File.ReadAllText("/proc/self/cmdline").Split('\0')[0];
+            return Path.GetFileName(called).StartsWith("mount.", StringComparison.Ordinal);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return false;
+        }
+    }
+}

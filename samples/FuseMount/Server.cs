@@ -1,0 +1,75 @@
+using System;
+using System.Diagnostics;
+using System.Threading;
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Protocol;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>The threads that serve a device.</summary>
+internal sealed class Server
+{
+    private readonly Thread[] _threads;
+    private readonly ServerStatus _status;
+    private readonly ILogger _logger;
+    private readonly FuseSession _session;
+    private readonly int _fd;
+    private readonly int _maxWrite;
+
+    public Server(FuseSession session, int fd, int threads, int maxWrite, ServerStatus status, ILogger logger)
+    {
+        _session = session;
+        _fd = fd;
+        _maxWrite = maxWrite;
+        _status = status;
+        _logger = logger;
+        _threads = new Thread[threads];
+        for (int i = 0; i < threads; i++)
+        {
+            // Dedicated threads: they wait in the kernel nearly always, which would starve a pool. Background ones:
+            // they must not keep the process alive once the mount is gone.
+            _threads[i] = new Thread(Serve) { Name = $"ptfs-{i}", IsBackground = true };
+        }
+    }
+
+    public void Start()
+    {
+        foreach (Thread thread in _threads)
+        {
+            thread.Start();
+        }
+    }
+
+    /// <summary>Waits for the threads to end, which they do when the kernel has no more requests.</summary>
+    public bool WaitForThreads(TimeSpan limit)
+    {
+        long start = Stopwatch.GetTimestamp();
+        foreach (Thread thread in _threads)
+        {
+            TimeSpan left = limit - Stopwatch.GetElapsedTime(start);
+            if (!thread.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private void Serve()
+    {
+        try
+        {
+            using var buffers = new DeviceBuffers(_maxWrite);
+            FuseWorker worker = _session.CreateWorker();
+            new DeviceLoop(_fd, worker, buffers, _status, _logger).Run();
+            _status.RequestEnd();
+        }
+#pragma warning disable CA1031 // Whatever it is: the mount must go, and the user must hear of it.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _status.RequestEnd(e);
+        }
+    }
+}
