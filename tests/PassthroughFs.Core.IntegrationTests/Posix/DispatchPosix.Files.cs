@@ -21,7 +21,7 @@ internal sealed partial class DispatchPosix
             errno = Client.TmpFile(walk.Node, flags, Linux.S_IFREG | mode, Umask, out WireNode node, out handle);
             Take(walk, errno, node);
         }
-        else if (errno == Errno.ENOENT && (flags & Linux.O_CREAT) != 0)
+        else if (errno == Errno.ENOENT && walk.AtLast && (flags & Linux.O_CREAT) != 0)
         {
             errno = Client.Create(
                 walk.Parent, walk.Last, flags, Linux.S_IFREG | mode, Umask, out WireNode node, out handle);
@@ -222,8 +222,12 @@ internal sealed partial class DispatchPosix
         return errno;
     }
 
-    public Errno FTruncate(int fd, long size) => OnFile(fd, open => size < 0 ? Errno.EINVAL : Client.SetAttr(
-        open.Node, SetAttrFields.FATTR_SIZE | SetAttrFields.FATTR_FH, open.Handle, (ulong)size));
+    public Errno FTruncate(int fd, long size) => OnFile(fd, open =>
+        size < 0 || (open.Flags & Linux.O_ACCMODE) == Linux.O_RDONLY
+            ? Errno.EINVAL
+            : Client.SetAttr(
+                open.Node, SetAttrFields.FATTR_SIZE | (open.Handle == 0 ? 0 : SetAttrFields.FATTR_FH), open.Handle,
+                (ulong)size));
 
     public Errno FStat(int fd, out FileStat stat)
     {

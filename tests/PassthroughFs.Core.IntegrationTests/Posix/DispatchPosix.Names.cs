@@ -59,8 +59,11 @@ internal sealed partial class DispatchPosix
             (access.IsNow ? SetAttrFields.FATTR_ATIME_NOW : 0) |
             (modification.IsOmit ? 0 : SetAttrFields.FATTR_MTIME) |
             (modification.IsNow ? SetAttrFields.FATTR_MTIME_NOW : 0);
-        return Client.SetAttr(walk.Node, valid, access: access, modification: modification);
+        return Client.SetAttr(walk.Node, valid, access: Plain(access), modification: Plain(modification));
     });
+
+    /// <summary>A kernel sends zeros for what is not valid.</summary>
+    private static PosixTime Plain(PosixTime time) => time.IsNow || time.IsOmit ? default : time;
 
     public Errno Truncate(PosixPath path, long size) => With(path, true, walk =>
         Linux.S_ISDIR(walk.Stat!.Mode) ? Errno.EISDIR

@@ -37,6 +37,9 @@ internal sealed partial class DispatchPosix(IFuseChannel channel, string root = 
         public ulong Node { get; set; }
         public FileStat? Stat { get; set; }
 
+        /// <summary>Whether the walk got as far as the last component.</summary>
+        public bool AtLast { get; set; }
+
         public void Hold(ulong node) => _held.Add(node);
 
         public void Dispose()
@@ -103,6 +106,7 @@ internal sealed partial class DispatchPosix(IFuseChannel channel, string root = 
             bool last = todo.Count == 0;
             walk.Parent = at;
             walk.Last = first.Value;
+            walk.AtLast = last;
             if (last && parentOnly)
             {
                 return Errno.OK;

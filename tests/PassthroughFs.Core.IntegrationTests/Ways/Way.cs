@@ -26,9 +26,6 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
     /// <summary>The same for the library in this process.</summary>
     public Action<PassthroughConfig>? Configure { get; init; }
 
-    /// <summary>Whether the kernel checks permissions, as on the bare directory.</summary>
-    public bool ChecksPermissions => Kind != WayKind.InProcess && !Array.Exists(Options, o => o == "no-check");
-
     /// <summary>Every way that the suite runs over.</summary>
     public static Way[] All { get; } =
     [
@@ -63,6 +60,10 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         new("mount, disk, writeback", WayKind.Mount, Backing.Disk)
         {
             Options = ["--cache", "always", "--writeback", "--killpriv-v2"],
+        },
+        new("mount, disk, no open", WayKind.Mount, Backing.Disk)
+        {
+            Options = ["--cache", "always", "--no-open", "--no-opendir"],
         },
         new("mount, disk, no cache", WayKind.Mount, Backing.Disk)
         {
