@@ -82,7 +82,8 @@ public sealed class FuseFramingTests
             for (int length = 0; length < item.Body.Length; length++)
             {
                 Rig rig = Rig.Started();
-                byte[]? reply = rig.Send(FuseCase.Message(item.Opcode, new Bytes().Raw(item.Body.ToArray().AsSpan(0, length))));
+                Bytes body = new Bytes().Raw(item.Body.ToArray().AsSpan(0, length));
+                byte[]? reply = rig.Send(FuseCase.Message(item.Opcode, body));
                 if (length < info.FixedIn || info.Names > 0)
                 {
                     Assert.Empty(rig.Fs.Calls);

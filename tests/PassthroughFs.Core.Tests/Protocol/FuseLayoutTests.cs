@@ -202,8 +202,9 @@ public sealed class FuseLayoutTests
             && t.Name.StartsWith("Fuse", StringComparison.Ordinal)
             && t != typeof(FuseOpcodeInfo));
 
-    private static string Snake(string name) => string.Concat(
-        name.Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{char.ToLowerInvariant(c)}" : $"{char.ToLowerInvariant(c)}"));
+    private static string Snake(string name) =>
+        string.Concat(name.Select((c, i) => char.IsUpper(c) && i > 0 ? $"_{c}" : $"{c}")).ToLower(
+            System.Globalization.CultureInfo.InvariantCulture);
 
     private static int SizeOf(Type type) => (int)typeof(Unsafe).GetMethod(nameof(Unsafe.SizeOf))!
         .MakeGenericMethod(type.IsEnum ? Enum.GetUnderlyingType(type) : type).Invoke(null, null)!;

@@ -181,7 +181,8 @@ public sealed class FuseWorkerTests
     public void A_batch_of_forgets_goes_no_further_than_the_request()
     {
         Rig rig = Rig.Started();
-        Assert.Null(rig.Send(FUSE_BATCH_FORGET, new Bytes().U32(uint.MaxValue).U32(0).U64(3).U64(4).U64(5).U64(6).U64(7)));
+        Bytes many = new Bytes().U32(uint.MaxValue).U32(0).U64(3).U64(4).U64(5).U64(6).U64(7);
+        Assert.Null(rig.Send(FUSE_BATCH_FORGET, many));
         Assert.Equal(["Forget 3 4", "Forget 5 6"], rig.Fs.Calls);
         rig.Fs.Calls.Clear();
         Assert.Null(rig.Send(FUSE_BATCH_FORGET, new Bytes().U32(1).U32(0).U64(3).U64(4).U64(5).U64(6)));

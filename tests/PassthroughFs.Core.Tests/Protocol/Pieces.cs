@@ -99,7 +99,9 @@ internal sealed unsafe class Pieces
         return [.. content];
     }
 
-    /// <summary>Nothing outside the pieces has changed, nor behind the first <paramref name="used"/> bytes of them.</summary>
+    /// <summary>
+    /// Nothing outside the pieces has changed, nor behind the first <paramref name="used"/> bytes of them.
+    /// </summary>
     public void AssertUntouchedBehind(int used)
     {
         bool[] mayChange = new bool[_memory.Length];

@@ -97,8 +97,8 @@ internal sealed class RecordingFileSystem : IFileSystem
         SetAttrRequest r = request;
         return Record(
             context,
-            $"SetAttr {node} {(uint)r.Valid:x} {r.Handle} {r.Size} {r.LockOwner.Value} {Text(r.Atime)} {Text(r.Mtime)} " +
-            $"{Text(r.Ctime)} {r.Mode} {r.Uid} {r.Gid}");
+            $"SetAttr {node} {(uint)r.Valid:x} {r.Handle} {r.Size} {r.LockOwner.Value} {Text(r.Atime)} " +
+            $"{Text(r.Mtime)} {Text(r.Ctime)} {r.Mode} {r.Uid} {r.Gid}");
     }
 
     public Errno ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
@@ -140,7 +140,8 @@ internal sealed class RecordingFileSystem : IFileSystem
         ReadOnlySpan<byte> newName, uint flags) =>
         Record(context, $"Rename {parent} {Text(name)} {newParent} {Text(newName)} {flags}");
 
-    public Errno Link(in RequestContext context, NodeId node, NodeId newParent, ReadOnlySpan<byte> newName, out Entry entry)
+    public Errno Link(
+        in RequestContext context, NodeId node, NodeId newParent, ReadOnlySpan<byte> newName, out Entry entry)
     {
         entry = AnEntry();
         return Record(context, $"Link {node} {newParent} {Text(newName)}");
@@ -155,7 +156,8 @@ internal sealed class RecordingFileSystem : IFileSystem
 
     public Errno Read(in RequestContext context, NodeId node, Handle handle, in ReadRequest request, ref DataSink sink)
     {
-        Record(context, $"Read {node} {handle} {request.Offset} {request.Flags} {request.LockOwner.Value} {sink.Remaining}");
+        ReadRequest r = request;
+        Record(context, $"Read {node} {handle} {r.Offset} {r.Flags} {r.LockOwner.Value} {sink.Remaining}");
         if (Result == Errno.OK || Lies != 0)
         {
             sink.Write(Data);
@@ -191,8 +193,11 @@ internal sealed class RecordingFileSystem : IFileSystem
         return Record(context, $"Statfs {node}");
     }
 
-    public Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
-        Record(context, $"Release {node} {handle} {request.Flags} {(uint)request.ReleaseFlags} {request.LockOwner.Value}");
+    public Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request)
+    {
+        ReleaseRequest r = request;
+        return Record(context, $"Release {node} {handle} {r.Flags} {(uint)r.ReleaseFlags} {r.LockOwner.Value}");
+    }
 
     public Errno Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
         Record(context, $"Fsync {node} {handle} {dataSync}");
@@ -202,7 +207,8 @@ internal sealed class RecordingFileSystem : IFileSystem
         bool killSgid) =>
         Record(context, $"SetXattr {node} {Text(name)} {Text(value)} {flags} {killSgid}");
 
-    public Errno GetXattr(in RequestContext context, NodeId node, ReadOnlySpan<byte> name, Span<byte> value, out int size)
+    public Errno GetXattr(
+        in RequestContext context, NodeId node, ReadOnlySpan<byte> name, Span<byte> value, out int size)
     {
         size = Give("the value"u8, value);
         return Record(context, $"GetXattr {node} {Text(name)} {value.Length}");
@@ -301,7 +307,8 @@ internal sealed class RecordingFileSystem : IFileSystem
         CopyFileRangeRequest r = request;
         return Record(
             context,
-            $"CopyFileRange {r.NodeIn} {r.HandleIn} {r.OffsetIn} {r.NodeOut} {r.HandleOut} {r.OffsetOut} {r.Length} {r.Flags}");
+            $"CopyFileRange {r.NodeIn} {r.HandleIn} {r.OffsetIn} {r.NodeOut} {r.HandleOut} {r.OffsetOut} " +
+            $"{r.Length} {r.Flags}");
     }
 
     public Errno SyncFs(in RequestContext context, NodeId node) => Record(context, $"SyncFs {node}");
