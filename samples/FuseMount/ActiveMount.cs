@@ -41,7 +41,7 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint)
 
     /// <summary>Fails all requests under way and to come; the kernel waits for no answer any more.</summary>
     /// <returns>False if the system does not let us.</returns>
-    public bool Abort()
+    public virtual bool Abort()
     {
         try
         {

@@ -47,12 +47,18 @@ internal sealed unsafe class KernelMount : ActiveMount
         _ => $"{Device} cannot be opened: {Libc.Describe(error)}",
     };
 
-    protected override void Detach()
+    /// <summary>Where the control file system is not mounted, a forced unmount aborts the connection too.</summary>
+    public override bool Abort() => base.Abort() || (IsMounted() && Unmount(Libc.MNT_FORCE | Libc.MNT_DETACH));
+
+    // Errors: the only one left is that somebody was faster.
+    protected override void Detach() => _ = Unmount(Libc.MNT_DETACH);
+
+    private bool Unmount(int flags)
     {
-        // Sound: the path is pinned and ends with NUL. Errors: the only one left is that somebody was faster.
+        // Sound: the path is pinned and ends with NUL.
         fixed (byte* target = Libc.CString(MountPoint))
         {
-            _ = Libc.umount2(target, Libc.MNT_DETACH);
+            return Libc.umount2(target, flags) == 0;
         }
     }
 

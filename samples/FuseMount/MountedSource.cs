@@ -42,7 +42,7 @@ internal static class MountedSource
         var status = new ServerStatus();
         using var signals = new Signals(status, logger);
         PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
-        var transport = new DeviceTransport(options.MaxWrite);
+        var transport = new DeviceTransport();
         var session = new FuseSession(
             fileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
             loggers.CreateLogger<FuseSession>());
@@ -63,7 +63,7 @@ internal static class MountedSource
             Libc._exit(fail((Exception)crash.ExceptionObject));
         };
         transport.Connect(mount.DeviceFd);
-        var server = new Server(session, mount.DeviceFd, options.Threads, options.MaxWrite, status, logger);
+        var server = new Server(session, mount.DeviceFd, options.Threads, status, logger);
         Exception? fault;
         try
         {
@@ -127,7 +127,7 @@ internal static class MountedSource
         catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
         {
             // The library's own words: they name what is wrong and what helps.
-            throw new MountException(e.Message);
+            throw new MountException(CommandLine.AsOptionNames(e.Message));
         }
     }
 
