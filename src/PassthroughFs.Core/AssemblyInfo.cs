@@ -1,7 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Versioning;
-
-[assembly: SupportedOSPlatform("linux")]
 
 // Buffers for names, paths and stat results live on the stack and are filled before they are read; zeroing them first
 // would cost more than some of the calls.

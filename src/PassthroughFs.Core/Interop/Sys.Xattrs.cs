@@ -3,8 +3,8 @@ using System.Runtime.InteropServices;
 namespace PassthroughFs.Core.Interop;
 
 /// <summary>
-/// The *xattr functions take a path and follow its symbolic links; the *xattrat calls (Linux 6.13, -ENOSYS before) work
-/// on any file descriptor, O_PATH included, with AT_EMPTY_PATH.
+/// The *xattr functions take a path and follow its symbolic links, and so do the *xattrat calls (Linux 6.13, -ENOSYS
+/// before) from a directory on; with AT_EMPTY_PATH these refuse an O_PATH fd.
 /// </summary>
 internal static unsafe partial class Sys
 {

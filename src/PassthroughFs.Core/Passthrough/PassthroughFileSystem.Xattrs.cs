@@ -5,8 +5,9 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <remarks>
-/// An O_PATH fd has no extended attributes of its own to the f*xattr calls. Linux 6.13 has calls that take any fd; before,
-/// the way is the link in /proc, which also leads to symbolic links themselves.
+/// An O_PATH fd has no extended attributes to the f*xattr calls, so the way is its link in /proc, which leads to the inode
+/// itself, symbolic links included. Linux 6.13 has calls that start at the directory that is held; before, the link's
+/// whole path is needed.
 /// </remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
@@ -94,18 +95,16 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
-            byte empty = 0;
+            byte* link = stackalloc byte[ProcSelfFd.PathSize];
             long status;
             fixed (byte* data = list)
             {
-                status = _xattrAt
-                    ? Sys.ListXattrAt(fd.Value, &empty, Constants.AT_EMPTY_PATH, data, (nuint)list.Length)
+                status = CanUseAt(fd.Value, link)
+                    ? Sys.ListXattrAt(_proc.Fd, link, 0, data, (nuint)list.Length)
                     : -(long)Errno.ENOSYS;
-                if (MustUseProc(status))
+                if (MustUsePath(status, fd.Value, link))
                 {
-                    byte* path = stackalloc byte[ProcSelfFd.PathSize];
-                    ProcSelfFd.FormatPath(fd.Value, path);
-                    status = Sys.ListXattr(path, data, (nuint)list.Length);
+                    status = Sys.ListXattr(link, data, (nuint)list.Length);
                 }
             }
 
@@ -135,15 +134,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
-            byte empty = 0;
-            int status = _xattrAt
-                ? Sys.RemoveXattrAt(fd.Value, &empty, Constants.AT_EMPTY_PATH, key)
-                : -(int)Errno.ENOSYS;
-            if (MustUseProc(status))
+            byte* link = stackalloc byte[ProcSelfFd.PathSize];
+            int status = CanUseAt(fd.Value, link) ? Sys.RemoveXattrAt(_proc.Fd, link, 0, key) : -(int)Errno.ENOSYS;
+            if (MustUsePath(status, fd.Value, link))
             {
-                byte* path = stackalloc byte[ProcSelfFd.PathSize];
-                ProcSelfFd.FormatPath(fd.Value, path);
-                status = Sys.RemoveXattr(path, key);
+                status = Sys.RemoveXattr(link, key);
             }
 
             return status < 0 ? (Errno)(-status) : Errno.OK;
@@ -170,16 +165,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
     private Errno SetXattrOf(int fd, byte* key, byte* data, int size, int flags)
     {
-        byte empty = 0;
+        byte* link = stackalloc byte[ProcSelfFd.PathSize];
         var arguments = new XattrArguments { value = (ulong)data, size = (uint)size, flags = (uint)flags };
-        int status = _xattrAt
-            ? Sys.SetXattrAt(fd, &empty, Constants.AT_EMPTY_PATH, key, &arguments)
-            : -(int)Errno.ENOSYS;
-        if (MustUseProc(status))
+        int status = CanUseAt(fd, link) ? Sys.SetXattrAt(_proc.Fd, link, 0, key, &arguments) : -(int)Errno.ENOSYS;
+        if (MustUsePath(status, fd, link))
         {
-            byte* path = stackalloc byte[ProcSelfFd.PathSize];
-            ProcSelfFd.FormatPath(fd, path);
-            status = Sys.SetXattr(path, key, data, (nuint)size, flags);
+            status = Sys.SetXattr(link, key, data, (nuint)size, flags);
         }
 
         return status < 0 ? (Errno)(-status) : Errno.OK;
@@ -188,31 +179,39 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>Returns the value's size, or the error negated.</summary>
     private long GetXattrOf(int fd, byte* key, byte* data, int size)
     {
-        byte empty = 0;
+        byte* link = stackalloc byte[ProcSelfFd.PathSize];
         var arguments = new XattrArguments { value = (ulong)data, size = (uint)size };
-        long status = _xattrAt
-            ? Sys.GetXattrAt(fd, &empty, Constants.AT_EMPTY_PATH, key, &arguments)
-            : -(long)Errno.ENOSYS;
-        if (MustUseProc(status))
+        long status = CanUseAt(fd, link) ? Sys.GetXattrAt(_proc.Fd, link, 0, key, &arguments) : -(long)Errno.ENOSYS;
+        if (MustUsePath(status, fd, link))
         {
-            byte* path = stackalloc byte[ProcSelfFd.PathSize];
-            ProcSelfFd.FormatPath(fd, path);
-            status = Sys.GetXattr(path, key, data, (nuint)size);
+            status = Sys.GetXattr(link, key, data, (nuint)size);
         }
 
         return status;
     }
 
-    /// <summary>Whether the kernel has no calls for any fd; asked once.</summary>
-    private bool MustUseProc(long status)
+    /// <summary>Puts the link's name below /proc/self/fd into <paramref name="link"/>, where the kernel takes that.</summary>
+    private bool CanUseAt(int fd, byte* link)
     {
-        if (status == -(long)Errno.ENOSYS)
+        if (_xattrAt)
         {
-            _xattrAt = false;
-            return true;
+            ProcSelfFd.Format(fd, link);
         }
 
-        return false;
+        return _xattrAt;
+    }
+
+    /// <summary>Whether the kernel takes only a path; if so it is put into <paramref name="link"/>.</summary>
+    private bool MustUsePath(long status, int fd, byte* link)
+    {
+        if (status != -(long)Errno.ENOSYS)
+        {
+            return false;
+        }
+
+        _xattrAt = false;
+        ProcSelfFd.FormatPath(fd, link);
+        return true;
     }
 
     /// <summary>Removes the set-group-id bit, as the client asks where a new ACL costs the file that bit.</summary>
@@ -223,6 +222,6 @@ public sealed unsafe partial class PassthroughFileSystem
         return result != Errno.OK || (mode & Linux.S_ISGID) == 0 ? result : SetMode(fd, default, mode & ~Linux.S_ISGID);
     }
 
-    // Until the kernel says ENOSYS.
+    // Until the kernel says that it has no such calls.
     private volatile bool _xattrAt = true;
 }

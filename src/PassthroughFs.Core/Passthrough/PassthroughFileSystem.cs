@@ -26,8 +26,8 @@ namespace PassthroughFs.Core.Passthrough;
 public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
 {
     private readonly ILogger _logger;
-    private readonly ProcSelfFd _proc = new();
-    private readonly ProcessIdentity _identity = new();
+    private readonly ProcSelfFd _proc;
+    private readonly ProcessIdentity _identity;
     private readonly MountFds _mounts = new();
     private readonly InodeStore _inodes;
     private readonly HandleStore _handles = new();
@@ -54,11 +54,19 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     /// <param name="config">How it behaves; copied.</param>
     /// <param name="logger">Gets warnings and errors, or null.</param>
     /// <exception cref="ArgumentException">The configuration is invalid; the message says each fault.</exception>
+    /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     /// <exception cref="IOException">/proc is not there, or kernel handles are mandatory and not permitted.</exception>
     public PassthroughFileSystem(PassthroughConfig config, ILogger<PassthroughFileSystem>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(config);
         PassthroughConfigValidator.ThrowIfInvalid(config);
+        if (!OperatingSystem.IsLinux())
+        {
+            throw new PlatformNotSupportedException("A passthrough file system needs Linux: it is made of its system calls.");
+        }
+
+        _proc = new ProcSelfFd();
+        _identity = new ProcessIdentity();
         _logger = logger ?? (ILogger)NullLogger.Instance;
         Config = Resolve(config.Clone()).Freeze();
         if (Config.InodeFileHandles == InodeFileHandles.Mandatory && !_identity.CanOpenByHandle)
