@@ -43,7 +43,8 @@ internal sealed unsafe class KernelMount : ActiveMount
         Errno.ENOENT or Errno.ENODEV or Errno.ENXIO =>
             $"{Device} does not exist: load FUSE with `modprobe fuse` (in a container, pass --device {Device})",
         Errno.EACCES or Errno.EPERM =>
-            $"no permission to open {Device}: grant it with `chmod 666 {Device}` (in a container, pass --device {Device})",
+            $"no permission to open {Device}: grant it with `chmod 666 {Device}` " +
+            $"(in a container, pass --device {Device})",
         _ => $"{Device} cannot be opened: {Libc.Describe(error)}",
     };
 
@@ -75,7 +76,8 @@ internal sealed unsafe class KernelMount : ActiveMount
     private static string MountMessage(Errno error, Paths paths) => error switch
     {
         Errno.EPERM or Errno.EACCES =>
-            $"no privilege to mount at {paths.MountPoint}: CAP_SYS_ADMIN is needed (in a container, --cap-add SYS_ADMIN)",
+            $"no privilege to mount at {paths.MountPoint}: CAP_SYS_ADMIN is needed " +
+            "(in a container, pass --cap-add SYS_ADMIN)",
         Errno.EBUSY => $"mount point {paths.MountPoint} is busy: unmount what is there, or choose another",
         Errno.ENODEV => "the kernel has no FUSE: load it with `modprobe fuse`",
         _ => $"mounting at {paths.MountPoint} failed: {Libc.Describe(error)}",

@@ -5,8 +5,8 @@ using PassthroughFs.Core.Api;
 namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>
-/// The system calls that .NET has no name for. All blittable: a call that fails leaves its reason in <see cref="LastError"/>,
-/// to be read before anything else is called.
+/// The system calls that .NET has no name for. All blittable: a call that fails leaves its reason in
+/// <see cref="LastError"/>, to be read before anything else is called.
 /// </summary>
 internal static unsafe partial class Libc
 {
@@ -149,7 +149,8 @@ internal static unsafe partial class Libc
     public static partial void _exit(int status);
 
     [LibraryImport("libc")]
-    public static partial int posix_spawnp(int* pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
+    public static partial int posix_spawnp(
+        int* pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
 
     [LibraryImport("libc")]
     public static partial int posix_spawn_file_actions_init(void* actions);

@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -78,12 +79,12 @@ internal static class MountedSource
             fault ??= WaitForEnd(status, signals, mount);
             if (fault is null && fileSystem.Config.Writeback && signals.Any)
             {
-                mount.Flush();
+                RunAside(mount.Flush);
             }
         }
         finally
         {
-            mount.Remove();
+            RunAside(mount.Remove);
         }
 
         if (server.WaitForThreads(s_endLimit))
@@ -97,6 +98,15 @@ internal static class MountedSource
         }
 
         return fault is null ? 0 : fail(fault);
+    }
+
+            // Somebody has a file or directory of the detached mount open. The end of the process cuts it off.
+    // the signal that is to end the hanging would never be seen.
+    private static void RunAside(Action action)
+    {
+        var thread = new Thread(() => action()) { Name = "ptfs-end", IsBackground = true };
+        thread.Start();
+        thread.Join();
     }
 
     private static MountException? WaitUntilServing(ServerStatus status)
