@@ -1,4 +1,3 @@
-using System;
 using System.IO;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
