@@ -8,7 +8,8 @@ namespace PassthroughFs.Samples.FuseMount;
 /// <summary>A mount of ours: the descriptor its requests come from, and how to remove it.</summary>
 internal abstract class ActiveMount(int deviceFd, string mountPoint)
 {
-    // The connection's number is the minor number of its device; it tells ours from what others mount at the same place.
+    // The connection's number is the minor number of its device. It tells ours from what others mount at the same
+    // place.
     private readonly uint? _connection = MountTable.At(mountPoint).LastOrDefault(mount => mount.IsFuse)?.Minor;
 
     public int DeviceFd { get; } = deviceFd;
@@ -41,7 +42,7 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint)
 
     /// <summary>Fails all requests under way and to come; the kernel waits for no answer any more.</summary>
     /// <returns>False if the system does not let us.</returns>
-    public bool Abort()
+    public virtual bool Abort()
     {
         try
         {

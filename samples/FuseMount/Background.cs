@@ -95,13 +95,12 @@ internal static class Background
 
         try
         {
-            RandomAccess.Write(s_status, Encoding.UTF8.GetBytes(line + "\n"), 0);
+            using var pipe = new FileStream(s_status, FileAccess.Write, bufferSize: 0);
+            pipe.Write(Encoding.UTF8.GetBytes(line + "\n"));
         }
         catch (IOException)
         {
             // Nobody waits any more.
         }
-
-        s_status.Dispose();
     }
 }

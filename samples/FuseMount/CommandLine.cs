@@ -99,15 +99,21 @@ internal static partial class CommandLine
         IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);
         return faults.Count == 0
             ? config
-            : throw new MountException(AsOptionNames(faults[0], result).TrimEnd('.'), MountException.Usage);
+            : throw new MountException(AsOptionNames(faults[0]).TrimEnd('.'), MountException.Usage);
     }
 
-    // The library's sentences name properties: PosixAcl. The user knows options: --posix-acl.
-    private static string AsOptionNames(string sentence, ParseResult result) => PropertyName().Replace(sentence, match =>
+    /// <summary>
+    /// The library's sentences name properties, "PosixAcl"; the user knows options, "--posix-acl".
+    /// </summary>
+    public static string AsOptionNames(string sentence)
     {
-        string name = "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
-        return FindOption(result.CommandResult.Command, name) is null ? match.Value : name;
-    });
+        RootCommand command = Options.CreateCommand();
+        return PropertyName().Replace(sentence, match =>
+        {
+            string name = "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
+            return FindOption(command, name) is null ? match.Value : name;
+        });
+    }
 
     // What -o says in the words of the long options; the generic words go into the flags.
     private static List<string> Expand(Command command, ParseResult result, ref nuint flags)

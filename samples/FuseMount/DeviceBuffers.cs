@@ -12,22 +12,24 @@ internal sealed unsafe class DeviceBuffers : IDisposable
     private const int WriteHeaders = 40 + 40; // fuse_in_header, fuse_write_in
     private const int ReplyHeader = 16; // fuse_out_header
 
-    // An extended attribute has up to 64 KiB, and a read 128 KiB, however small writes were asked to be.
+    // The kernel wants room for an extended attribute of 64 KiB too, however small writes were asked to be.
     private const int LeastPayload = 128 * 1024;
 
     private readonly byte* _memory;
 
-    public DeviceBuffers(int maxWrite)
+    /// <summary>Memory for the largest request and reply there will be.</summary>
+    public DeviceBuffers(int requestSize, int replySize)
     {
         int page = Environment.SystemPageSize;
-        int payload = PayloadSize(maxWrite);
+        int requestPayload = WholePages(requestSize - WriteHeaders);
+        int replyPayload = WholePages(replySize - ReplyHeader);
 
-        // Sound: two payloads, each with a page in front of it whose last bytes hold the headers; freed in Dispose.
-        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(2 * (page + payload)), (nuint)page);
+        // Sound: both payloads, each with a page in front of it whose last bytes hold the headers; freed in Dispose.
+        _memory = (byte*)NativeMemory.AlignedAlloc((nuint)(page + requestPayload + page + replyPayload), (nuint)page);
         Request = _memory + page - WriteHeaders;
-        RequestSize = WriteHeaders + payload;
-        Reply = _memory + page + payload + page - ReplyHeader;
-        ReplySize = ReplyHeader + payload;
+        RequestSize = WriteHeaders + requestPayload;
+        Reply = _memory + page + requestPayload + page - ReplyHeader;
+        ReplySize = ReplyHeader + replyPayload;
     }
 
     public byte* Request { get; }
@@ -38,17 +40,11 @@ internal sealed unsafe class DeviceBuffers : IDisposable
 
     public int ReplySize { get; }
 
-    /// <summary>The largest request that fits, for writes of so many bytes at most.</summary>
-    public static int MaxRequest(int maxWrite) => WriteHeaders + PayloadSize(maxWrite);
-
-    /// <summary>The largest reply that fits.</summary>
-    public static int MaxReply(int maxWrite) => ReplyHeader + PayloadSize(maxWrite);
-
     public void Dispose() => NativeMemory.AlignedFree(_memory);
 
-    private static int PayloadSize(int maxWrite)
+    private static int WholePages(int size)
     {
         int page = Environment.SystemPageSize;
-        return (Math.Max(maxWrite, LeastPayload) + page - 1) / page * page;
+        return (Math.Max(size, LeastPayload) + page - 1) / page * page;
     }
 }

@@ -50,7 +50,8 @@ internal sealed unsafe class DeviceLoop(
         // Sound: native memory that stays in place; the segments live in this frame, Dispatch keeps nothing.
         var request = new IoSegment(buffers.Request, (nuint)length);
         var reply = new IoSegment(buffers.Reply, (nuint)buffers.ReplySize);
-        int replyLength = worker.Dispatch(new ReadOnlySpan<IoSegment>(in request), new ReadOnlySpan<IoSegment>(in reply));
+        int replyLength = worker.Dispatch(
+            new ReadOnlySpan<IoSegment>(in request), new ReadOnlySpan<IoSegment>(in reply));
         if (replyLength > 0)
         {
             Send(replyLength);

@@ -5,16 +5,13 @@ using PassthroughFs.Core.Protocol;
 
 namespace PassthroughFs.Samples.FuseMount;
 
-/// <summary>What the session may know of the device: how large messages are, and how to send a notification.</summary>
-internal sealed class DeviceTransport(int maxWrite) : IFuseTransport
+/// <summary>The way for notifications: the device takes them as it takes replies.</summary>
+internal sealed class DeviceTransport : IFuseTransport
 {
     private int _fd = -1;
 
-    public TransportLimits Limits { get; } = new()
-    {
-        MaxRequestBytes = DeviceBuffers.MaxRequest(maxWrite),
-        MaxReplyBytes = DeviceBuffers.MaxReply(maxWrite),
-    };
+    /// <summary>None: the threads take buffers as large as the session says.</summary>
+    public TransportLimits Limits => default;
 
     /// <summary>From here on there is a client.</summary>
     public void Connect(int deviceFd) => Volatile.Write(ref _fd, deviceFd);

@@ -43,9 +43,10 @@ internal sealed unsafe class FusermountHelper : ActiveMount
         using (input)
         {
             child = ChildProcess.Start(
-                Helper, [Helper, "-o", OptionText(options, paths), "--", paths.MountPoint], theirs.DangerousGetHandle().ToInt32(),
-                input.DangerousGetHandle().ToInt32(),
-                ("_FUSE_COMMFD", ChildProcess.PassedFd.ToString(CultureInfo.InvariantCulture)), ownSession: false, out error);
+                Helper, [Helper, "-o", OptionText(options, paths), "--", paths.MountPoint],
+                theirs.DangerousGetHandle().ToInt32(), input.DangerousGetHandle().ToInt32(),
+                ("_FUSE_COMMFD", ChildProcess.PassedFd.ToString(CultureInfo.InvariantCulture)), ownSession: false,
+                out error);
         }
 
         using (output)
@@ -111,7 +112,8 @@ internal sealed unsafe class FusermountHelper : ActiveMount
             return $"mount point {paths.MountPoint} is not yours: choose a directory that you own and may write to";
         }
 
-        if (said.Contains("/dev/fuse", StringComparison.Ordinal) || said.Contains("fuse device", StringComparison.Ordinal))
+        if (said.Contains("/dev/fuse", StringComparison.Ordinal) ||
+            said.Contains("fuse device", StringComparison.Ordinal))
         {
             return KernelMount.DeviceMessage(
                 said.Contains("ermission denied", StringComparison.Ordinal) ? Errno.EACCES : Errno.ENODEV);
@@ -119,11 +121,11 @@ internal sealed unsafe class FusermountHelper : ActiveMount
 
         if (said.Contains("Operation not permitted", StringComparison.Ordinal))
         {
-            return $"{Helper} has no privilege to mount: it must belong to root and be set-uid (`chmod u+s`), or run as root";
+            return $"{Helper} has no privilege to mount: make it root's and set-uid (`chmod u+s`), or run as root";
         }
 
-        string first = said.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault() ?? $"{Helper}: no reason given";
-        return $"mounting at {paths.MountPoint} failed: {first}";
+        string? first = said.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
+        return $"mounting at {paths.MountPoint} failed: {first ?? $"{Helper} gave no reason"}";
     }
 
     private static (SafeFileHandle Ours, SafeFileHandle Theirs) SocketPair()

@@ -43,16 +43,23 @@ internal sealed unsafe class KernelMount : ActiveMount
         Errno.ENOENT or Errno.ENODEV or Errno.ENXIO =>
             $"{Device} does not exist: load FUSE with `modprobe fuse` (in a container, pass --device {Device})",
         Errno.EACCES or Errno.EPERM =>
-            $"no permission to open {Device}: grant it with `chmod 666 {Device}` (in a container, pass --device {Device})",
+            $"no permission to open {Device}: grant it with `chmod 666 {Device}` " +
+            $"(in a container, pass --device {Device})",
         _ => $"{Device} cannot be opened: {Libc.Describe(error)}",
     };
 
-    protected override void Detach()
+    /// <summary>Where the control file system is not mounted, a forced unmount aborts the connection too.</summary>
+    public override bool Abort() => base.Abort() || (IsMounted() && Unmount(Libc.MNT_FORCE | Libc.MNT_DETACH));
+
+    // Errors: the only one left is that somebody was faster.
+    protected override void Detach() => _ = Unmount(Libc.MNT_DETACH);
+
+    private bool Unmount(int flags)
     {
-        // Sound: the path is pinned and ends with NUL. Errors: the only one left is that somebody was faster.
+        // Sound: the path is pinned and ends with NUL.
         fixed (byte* target = Libc.CString(MountPoint))
         {
-            _ = Libc.umount2(target, Libc.MNT_DETACH);
+            return Libc.umount2(target, flags) == 0;
         }
     }
 
@@ -69,7 +76,8 @@ internal sealed unsafe class KernelMount : ActiveMount
     private static string MountMessage(Errno error, Paths paths) => error switch
     {
         Errno.EPERM or Errno.EACCES =>
-            $"no privilege to mount at {paths.MountPoint}: CAP_SYS_ADMIN is needed (in a container, --cap-add SYS_ADMIN)",
+            $"no privilege to mount at {paths.MountPoint}: CAP_SYS_ADMIN is needed " +
+            "(in a container, pass --cap-add SYS_ADMIN)",
         Errno.EBUSY => $"mount point {paths.MountPoint} is busy: unmount what is there, or choose another",
         Errno.ENODEV => "the kernel has no FUSE: load it with `modprobe fuse`",
         _ => $"mounting at {paths.MountPoint} failed: {Libc.Describe(error)}",

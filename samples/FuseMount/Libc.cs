@@ -5,8 +5,8 @@ using PassthroughFs.Core.Api;
 namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>
-/// The system calls that .NET has no name for. All blittable: a call that fails leaves its reason in <see cref="LastError"/>,
-/// to be read before anything else is called.
+/// The system calls that .NET has no name for. All blittable: a call that fails leaves its reason in
+/// <see cref="LastError"/>, to be read before anything else is called.
 /// </summary>
 internal static unsafe partial class Libc
 {
@@ -20,6 +20,7 @@ internal static unsafe partial class Libc
     public const uint STATX_TYPE = 1;
     public const uint S_IFMT = 0xF000;
     public const uint S_IFDIR = 0x4000;
+    public const int MNT_FORCE = 1;
     public const int MNT_DETACH = 2;
     public const int RLIMIT_NOFILE = 7;
     public const int AF_UNIX = 1;
@@ -148,7 +149,8 @@ internal static unsafe partial class Libc
     public static partial void _exit(int status);
 
     [LibraryImport("libc")]
-    public static partial int posix_spawnp(int* pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
+    public static partial int posix_spawnp(
+        int* pid, byte* file, void* actions, void* attributes, byte** argv, byte** envp);
 
     [LibraryImport("libc")]
     public static partial int posix_spawn_file_actions_init(void* actions);

@@ -10,7 +10,7 @@ internal static class MountFlags
     public const nuint NoSuid = 0x2;
     public const nuint NoDev = 0x4;
 
-    /// <summary>What holds unless an option says otherwise: programs and devices of the source get no privilege.</summary>
+    /// <summary>What holds unless an option says otherwise: no privilege by set-uid bits and devices.</summary>
     public const nuint Default = NoSuid | NoDev;
 
     // The word that sets the bit, the word that clears it.

@@ -6,7 +6,7 @@ using System.Text;
 
 namespace PassthroughFs.Samples.FuseMount;
 
-/// <summary>What /proc/self/mountinfo says, without touching any of the mounts: a dead one would hang or fail.</summary>
+/// <summary>What /proc/self/mountinfo says; no mount is touched, as a dead one would hang or fail.</summary>
 internal static class MountTable
 {
     /// <param name="Path">Where it is mounted.</param>
@@ -44,7 +44,8 @@ internal static class MountTable
         }
 
         int colon = fields[2].IndexOf(':', StringComparison.Ordinal);
-        return uint.TryParse(fields[2].AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out uint minor)
+        ReadOnlySpan<char> number = fields[2].AsSpan(colon + 1);
+        return uint.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out uint minor)
             ? new Entry(Unescape(fields[4]), fields[dash + 1], Unescape(fields[dash + 2]), minor)
             : null;
     }

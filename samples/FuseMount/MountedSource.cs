@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -42,7 +43,7 @@ internal static class MountedSource
         var status = new ServerStatus();
         using var signals = new Signals(status, logger);
         PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
-        var transport = new DeviceTransport(options.MaxWrite);
+        var transport = new DeviceTransport();
         var session = new FuseSession(
             fileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
             loggers.CreateLogger<FuseSession>());
@@ -63,7 +64,7 @@ internal static class MountedSource
             Libc._exit(fail((Exception)crash.ExceptionObject));
         };
         transport.Connect(mount.DeviceFd);
-        var server = new Server(session, mount.DeviceFd, options.Threads, options.MaxWrite, status, logger);
+        var server = new Server(session, mount.DeviceFd, options.Threads, status, logger);
         Exception? fault;
         try
         {
@@ -78,12 +79,12 @@ internal static class MountedSource
             fault ??= WaitForEnd(status, signals, mount);
             if (fault is null && fileSystem.Config.Writeback && signals.Any)
             {
-                mount.Flush();
+                RunAside(mount.Flush);
             }
         }
         finally
         {
-            mount.Remove();
+            RunAside(mount.Remove);
         }
 
         if (server.WaitForThreads(s_endLimit))
@@ -97,6 +98,15 @@ internal static class MountedSource
         }
 
         return fault is null ? 0 : fail(fault);
+    }
+
+            // Somebody has a file or directory of the detached mount open. The end of the process cuts it off.
+    // the signal that is to end the hanging would never be seen.
+    private static void RunAside(Action action)
+    {
+        var thread = new Thread(() => action()) { Name = "ptfs-end", IsBackground = true };
+        thread.Start();
+        thread.Join();
     }
 
     private static MountException? WaitUntilServing(ServerStatus status)
@@ -127,7 +137,7 @@ internal static class MountedSource
         catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
         {
             // The library's own words: they name what is wrong and what helps.
-            throw new MountException(e.Message);
+            throw new MountException(CommandLine.AsOptionNames(e.Message));
         }
     }
 

@@ -38,7 +38,7 @@ internal static class OptionList
         }
     }
 
-    /// <summary>A value such that <see cref="Split"/>, here and in other programs, gives it back in one piece.</summary>
+    /// <summary>A value as <see cref="Split"/>, and that of other programs, gives it back in one piece.</summary>
     public static string Escape(string value) => value
         .Replace("\\", "\\\\", StringComparison.Ordinal)
         .Replace(",", "\\,", StringComparison.Ordinal);

@@ -49,7 +49,8 @@ internal static class Options
     public static readonly Option<CachePolicy?> Cache = Choice<CachePolicy>(
         "--cache", "What the kernel may cache of contents; default auto: until the next open");
 
-    public static readonly Option<TimeSpan?> EntryTimeout = Seconds("--entry-timeout", "How long names are valid; default 5");
+    public static readonly Option<TimeSpan?> EntryTimeout = Seconds(
+        "--entry-timeout", "How long names are valid; default 5");
     public static readonly Option<TimeSpan?> AttrTimeout = Seconds(
         "--attr-timeout", "How long attributes are valid; default 5");
     public static readonly Option<TimeSpan?> DirEntryTimeout = Seconds(
@@ -84,7 +85,8 @@ internal static class Options
     public static readonly Option<bool> DefaultPermissions = Switch(
         "--default-permissions", "The kernel checks owner, group and mode");
     public static readonly Option<bool> AutoUnmount = Switch(
-        "--auto-unmount", "Let fusermount3 remove the mount if this program dies");
+        "--auto-unmount", "Let fusermount3 remove the mount if this program dies; some versions (3.14) do so " +
+            "for ordinary users only together with --allow-other");
 
     public static readonly Option<string?> FsName = new("--fsname")
     {
@@ -104,7 +106,8 @@ internal static class Options
         "--background", "Return once it serves and go on in the background, without output");
     public static readonly Option<bool> Foreground = Switch(
         "--foreground", "Stay in the foreground; the default, save as /sbin/mount.fuse.ptfs");
-    public static readonly Option<bool> Fake = Switch("--fake", "Check the arguments and directories, mount nothing", "-f");
+    public static readonly Option<bool> Fake = Switch(
+        "--fake", "Check the arguments and directories, mount nothing", "-f");
 
     public static readonly Option<string[]> Generic = new("-o")
     {

@@ -71,15 +71,15 @@ internal sealed record Paths(string Source, uint SourceMode, string MountPoint)
         if (IsBelow(source, mountPoint))
         {
             throw new MountException(
-                $"source {source} is inside the mount point {mountPoint}: the mount would hide it and the server wait " +
-                "for itself; choose another mount point");
+                $"source {source} is inside the mount point {mountPoint}: the mount would hide it and the server " +
+                "wait for itself; choose another mount point");
         }
 
         if (IsBelow(mountPoint, source))
         {
             throw new MountException(
-                $"mount point {mountPoint} is inside the source {source}: the mount would contain itself without end; " +
-                "choose a mount point outside of the source");
+                $"mount point {mountPoint} is inside the source {source}: the mount would contain itself without " +
+                "end; choose a mount point outside of the source");
         }
     }
 

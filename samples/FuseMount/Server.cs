@@ -14,13 +14,11 @@ internal sealed class Server
     private readonly ILogger _logger;
     private readonly FuseSession _session;
     private readonly int _fd;
-    private readonly int _maxWrite;
 
-    public Server(FuseSession session, int fd, int threads, int maxWrite, ServerStatus status, ILogger logger)
+    public Server(FuseSession session, int fd, int threads, ServerStatus status, ILogger logger)
     {
         _session = session;
         _fd = fd;
-        _maxWrite = maxWrite;
         _status = status;
         _logger = logger;
         _threads = new Thread[threads];
@@ -60,7 +58,7 @@ internal sealed class Server
     {
         try
         {
-            using var buffers = new DeviceBuffers(_maxWrite);
+            using var buffers = new DeviceBuffers(_session.RequestBufferSize, _session.ReplyBufferSize);
             FuseWorker worker = _session.CreateWorker();
             new DeviceLoop(_fd, worker, buffers, _status, _logger).Run();
             _status.RequestEnd();

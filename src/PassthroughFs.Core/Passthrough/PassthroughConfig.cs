@@ -103,6 +103,18 @@ public sealed class PassthroughConfig
     public bool ReadOnly { get; set => field = Changed(value); }
 
     /// <summary>
+    /// Let the host check what each caller may do, for a client that does not: every operation is made as the caller,
+    /// with the supplementary groups of its process. Default off: the client checks (<c>default_permissions</c>, every
+    /// virtio-fs guest).
+    /// </summary>
+    /// <remarks>
+    /// Callers must be processes of this host, in the server's pid namespace; the server must be able to change its
+    /// identity (CAP_SETUID, CAP_SETGID), or callers other than itself get EPERM. Names are never cached then
+    /// (<see cref="EntryTimeout"/> counts as 0): a cached one would be used without asking.
+    /// </remarks>
+    public bool CheckPermissions { get; set => field = Changed(value); }
+
+    /// <summary>
     /// Tell the client where other mounts begin below the root (FUSE_ATTR_SUBMOUNT), if it can mount them by itself.
     /// Default off.
     /// </summary>

@@ -57,30 +57,14 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
-            SetAttrFields valid = request.Valid;
-            if ((valid & SetAttrFields.FATTR_MODE) != 0)
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
             {
-                result = SetMode(fd.Value, file, request.Mode);
+                return result;
             }
 
-            if (result == Errno.OK && (valid & (SetAttrFields.FATTR_UID | SetAttrFields.FATTR_GID)) != 0)
-            {
-                result = SetOwner(
-                    fd.Value,
-                    (valid & SetAttrFields.FATTR_UID) != 0 ? request.Uid : uint.MaxValue,
-                    (valid & SetAttrFields.FATTR_GID) != 0 ? request.Gid : uint.MaxValue);
-            }
-
-            if (result == Errno.OK && (valid & SetAttrFields.FATTR_SIZE) != 0)
-            {
-                result = SetSize(fd, file, request.Size, (valid & SetAttrFields.FATTR_KILL_SUIDGID) != 0);
-            }
-
-            if (result == Errno.OK && (valid & (SetAttrFields.FATTR_ATIME | SetAttrFields.FATTR_MTIME)) != 0)
-            {
-                result = SetTimes(fd.Value, request);
-            }
-
+            result = Set(fd, file, request);
+            _identity.Return(switched);
             return result == Errno.OK ? Stat(fd.Value, out reply) : result;
         }
     }
@@ -144,17 +128,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
-            result = _identity.Become(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
-            {
-                return result;
-            }
-
-            byte empty = 0;
-            int status = Sys.FaccessAt2(
-                fd.Value, &empty, (int)mask, Constants.AT_EMPTY_PATH | Constants.AT_EACCESS);
-            _identity.Return(switched);
-            return status < 0 ? (Errno)(-status) : Errno.OK;
+            return Check(context, fd.Value, mask);
         }
     }
 
@@ -224,6 +198,21 @@ public sealed unsafe partial class PassthroughFileSystem
         return Errno.OK;
     }
 
+    /// <summary>Asks the host whether the caller may.</summary>
+    private Errno Check(in RequestContext context, int fd, uint mask)
+    {
+        Errno result = _identity.Become(context, Config.CheckPermissions, out ProcessIdentity.Switched switched);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        byte empty = 0;
+        int status = Sys.FaccessAt2(fd, &empty, (int)mask, Constants.AT_EMPTY_PATH | Constants.AT_EACCESS);
+        _identity.Return(switched);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
     private Errno Stat(int fd, out AttrReply reply)
     {
         byte empty = 0;
@@ -275,6 +264,36 @@ public sealed unsafe partial class PassthroughFileSystem
     private static ulong DeviceOf(uint major, uint minor) =>
         ((ulong)(major & 0xffff_f000) << 32) | ((major & 0xfff) << 8) | ((ulong)(minor & 0xffff_ff00) << 12) |
         (minor & 0xff);
+
+    private Errno Set(in NodeFd fd, in OpenFile file, in SetAttrRequest request)
+    {
+        SetAttrFields valid = request.Valid;
+        Errno result = Errno.OK;
+        if ((valid & SetAttrFields.FATTR_MODE) != 0)
+        {
+            result = SetMode(fd.Value, file, request.Mode);
+        }
+
+        if (result == Errno.OK && (valid & (SetAttrFields.FATTR_UID | SetAttrFields.FATTR_GID)) != 0)
+        {
+            result = SetOwner(
+                fd.Value,
+                (valid & SetAttrFields.FATTR_UID) != 0 ? request.Uid : uint.MaxValue,
+                (valid & SetAttrFields.FATTR_GID) != 0 ? request.Gid : uint.MaxValue);
+        }
+
+        if (result == Errno.OK && (valid & SetAttrFields.FATTR_SIZE) != 0)
+        {
+            result = SetSize(fd, file, request.Size, (valid & SetAttrFields.FATTR_KILL_SUIDGID) != 0);
+        }
+
+        if (result == Errno.OK && (valid & (SetAttrFields.FATTR_ATIME | SetAttrFields.FATTR_MTIME)) != 0)
+        {
+            result = SetTimes(fd.Value, request);
+        }
+
+        return result;
+    }
 
     private Errno SetMode(int fd, in OpenFile file, uint mode)
     {

@@ -36,17 +36,17 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         uint hostFlags = Linux.O_RDONLY | Linux.O_DIRECTORY | (flags & Linux.O_NOATIME);
-        Errno result = OpenInode(inode, hostFlags, out int fd);
+        Errno result = OpenInode(context, inode, hostFlags, out int fd);
         return result == Errno.OK ? AddHandle(node, fd, hostFlags, DirectoryReplyFlags(), out reply) : result;
     }
 
     /// <inheritdoc/>
     public Errno ReadDir(in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink) =>
-        List(node, handle, offset, sink, false);
+        List(context, node, handle, offset, sink, false);
 
     /// <inheritdoc/>
     public Errno ReadDirPlus(in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink) =>
-        List(node, handle, offset, sink, true);
+        List(context, node, handle, offset, sink, true);
 
     /// <inheritdoc/>
     public Errno ReleaseDir(in RequestContext context, NodeId node, Handle handle, uint flags) =>
@@ -54,7 +54,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     public Errno FsyncDir(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
-        Sync(node, handle, _noOpendir, dataSync);
+        Sync(context, node, handle, _noOpendir, dataSync);
 
     private OpenReplyFlags DirectoryReplyFlags() => Config.CachePolicy switch
     {
@@ -63,7 +63,8 @@ public sealed unsafe partial class PassthroughFileSystem
         _ => OpenReplyFlags.None,
     };
 
-    private Errno List(NodeId node, Handle handle, ulong offset, DirectorySink sink, bool plus)
+    private Errno List(
+        in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink, bool plus)
     {
         ArgumentNullException.ThrowIfNull(sink);
         if (Config.NoReaddir)
@@ -80,6 +81,7 @@ public sealed unsafe partial class PassthroughFileSystem
         using OpenFile file = _handles.Get(handle, node);
         if (!file.IsNone)
         {
+            plus = plus && CheckSearch(context, file.Fd) == Errno.OK;
             return Linux.S_ISDIR(inode.Mode) ? List(inode, file, file.Fd, offset, sink, plus) : Errno.ENOTDIR;
         }
 
@@ -93,9 +95,10 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.ENOTDIR;
         }
 
-        Errno result = OpenInode(inode, Linux.O_RDONLY | Linux.O_DIRECTORY, out int fd);
+        Errno result = OpenInode(context, inode, Linux.O_RDONLY | Linux.O_DIRECTORY, out int fd);
         if (result == Errno.OK)
         {
+            plus = plus && CheckSearch(context, fd) == Errno.OK;
             result = List(inode, default, fd, offset, sink, plus);
             _ = Sys.Close(fd);
         }

@@ -28,7 +28,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        return OpenNode(inode, flags, openFlags, out reply);
+        return OpenNode(context, inode, flags, openFlags, out reply);
     }
 
     /// <inheritdoc/>
@@ -49,7 +49,7 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
-            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
             if (result != Errno.OK)
             {
                 return result;
@@ -77,7 +77,7 @@ public sealed unsafe partial class PassthroughFileSystem
             result = LookupAt(directory.Value, path, out entry);
         }
 
-        return result == Errno.OK ? OpenExisting(request, ref entry, out reply) : result;
+        return result == Errno.OK ? OpenExisting(context, request, ref entry, out reply) : result;
     }
 
     /// <inheritdoc/>
@@ -102,7 +102,7 @@ public sealed unsafe partial class PassthroughFileSystem
             byte* dot = stackalloc byte[2] { (byte)'.', 0 };
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
-            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
             if (result != Errno.OK)
             {
                 return result;
@@ -149,7 +149,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     public Errno Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
-        Sync(node, handle, _noOpen, dataSync);
+        Sync(context, node, handle, _noOpen, dataSync);
 
     /// <inheritdoc/>
     public Errno SyncFs(in RequestContext context, NodeId node)
@@ -160,7 +160,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        Errno result = OpenInode(inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out int fd);
+        Errno result = OpenInode(context, inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out int fd);
         if (result != Errno.OK)
         {
             return result;
@@ -217,7 +217,8 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>Opens a node for the client.</summary>
-    private Errno OpenNode(in HostInode inode, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
+    private Errno OpenNode(
+        in RequestContext context, in HostInode inode, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
     {
         reply = default;
         bool truncates = (flags & Linux.O_TRUNC) != 0;
@@ -235,7 +236,7 @@ public sealed unsafe partial class PassthroughFileSystem
         CapabilityData before = default;
         bool dropped = truncates && _killpriv && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
             _identity.DropFsetid(out before);
-        Errno result = OpenInode(inode, hostFlags, out int fd);
+        Errno result = OpenInode(context, inode, hostFlags, out int fd);
         if (dropped)
         {
             ProcessIdentity.RestoreFsetid(before);
@@ -247,7 +248,8 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>Opens what create has found to exist, and takes the lookup back if that fails.</summary>
-    private Errno OpenExisting(in CreateRequest request, ref Entry entry, out OpenReply reply)
+    private Errno OpenExisting(
+        in RequestContext context, in CreateRequest request, ref Entry entry, out OpenReply reply)
     {
         reply = default;
         Errno result;
@@ -264,7 +266,7 @@ public sealed unsafe partial class PassthroughFileSystem
         else
         {
             using HostInode inode = _inodes.Get(entry.Node);
-            result = inode.IsNone ? Errno.EBADF : OpenNode(inode, request.Flags, request.OpenFlags, out reply);
+            result = inode.IsNone ? Errno.EBADF : OpenNode(context, inode, request.Flags, request.OpenFlags, out reply);
         }
 
         if (result != Errno.OK)
@@ -322,8 +324,8 @@ public sealed unsafe partial class PassthroughFileSystem
         return status < 0 ? (Errno)(-status) : Errno.OK;
     }
 
-    /// <summary>Opens an inode for more than O_PATH: the one place where that happens.</summary>
-    private Errno OpenInode(in HostInode inode, uint flags, out int fd)
+    /// <summary>Opens an inode for more than O_PATH: the one place where that happens for a client.</summary>
+    private Errno OpenInode(in RequestContext context, in HostInode inode, uint flags, out int fd)
     {
         fd = -1;
         if (!IsSafe(inode.Mode))
@@ -331,9 +333,18 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        int result = inode.Fd >= 0
-            ? _proc.Reopen(inode.Fd, flags)
-            : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
+        int result;
+        if (Config.CheckPermissions)
+        {
+            result = OpenAsCaller(context, inode, flags);
+        }
+        else
+        {
+            result = inode.Fd >= 0
+                ? _proc.Reopen(inode.Fd, flags)
+                : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
+        }
+
         if (result < 0)
         {
             return NoteDescriptors((Errno)(-result));
@@ -341,6 +352,30 @@ public sealed unsafe partial class PassthroughFileSystem
 
         fd = result;
         return Errno.OK;
+    }
+
+    /// <summary>Opens an inode as the caller, so that the host checks. Returns an fd, or the error negated.</summary>
+    private int OpenAsCaller(in RequestContext context, in HostInode inode, uint flags)
+    {
+        // By handle only the server may open, and nothing is checked: that gives an O_PATH fd at first.
+        Errno result = GetNode(inode.Node, out NodeFd node);
+        if (result != Errno.OK)
+        {
+            return -(int)result;
+        }
+
+        using (node)
+        {
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return -(int)result;
+            }
+
+            int fd = _proc.Reopen(node.Value, flags);
+            _identity.Return(switched);
+            return fd;
+        }
     }
 
     private Errno AddHandle(NodeId node, int fd, uint flags, OpenReplyFlags replyFlags, out OpenReply reply)
@@ -359,7 +394,7 @@ public sealed unsafe partial class PassthroughFileSystem
         return _handles.Release(handle, node) ? Errno.OK : Errno.EBADF;
     }
 
-    private Errno Sync(NodeId node, Handle handle, bool needsNoHandle, bool dataSync)
+    private Errno Sync(in RequestContext context, NodeId node, Handle handle, bool needsNoHandle, bool dataSync)
     {
         using OpenFile file = _handles.Get(handle, node);
         if (!file.IsNone)
@@ -378,7 +413,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        Errno result = OpenInode(inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out int fd);
+        Errno result = OpenInode(context, inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out int fd);
         return result == Errno.OK ? CloseAfter(fd, SyncFd(fd, dataSync)) : result;
     }
 

@@ -17,7 +17,7 @@ public sealed unsafe partial class PassthroughFileSystem
     public Errno Read(
         in RequestContext context, NodeId node, Handle handle, in ReadRequest request, ref DataSink sink)
     {
-        Errno result = GetFile(node, handle, Linux.O_RDONLY, request.Flags, out OpenFile file, out int fd);
+        Errno result = GetFile(context, node, handle, Linux.O_RDONLY, request.Flags, out OpenFile file, out int fd);
         if (result != Errno.OK)
         {
             return result;
@@ -37,7 +37,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EROFS;
         }
 
-        Errno result = GetFile(node, handle, Linux.O_WRONLY, request.Flags, out OpenFile file, out int fd);
+        Errno result = GetFile(context, node, handle, Linux.O_WRONLY, request.Flags, out OpenFile file, out int fd);
         if (result != Errno.OK)
         {
             return result;
@@ -69,7 +69,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EROFS;
         }
 
-        Errno result = GetFile(node, handle, Linux.O_WRONLY, null, out OpenFile file, out int fd);
+        Errno result = GetFile(context, node, handle, Linux.O_WRONLY, null, out OpenFile file, out int fd);
         if (result != Errno.OK)
         {
             return result;
@@ -109,7 +109,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EINVAL;
         }
 
-        Errno error = GetFile(node, handle, Linux.O_RDONLY, null, out OpenFile file, out int fd);
+        Errno error = GetFile(context, node, handle, Linux.O_RDONLY, null, out OpenFile file, out int fd);
         if (error != Errno.OK)
         {
             return error;
@@ -141,13 +141,15 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EINVAL;
         }
 
-        Errno result = GetFile(request.NodeIn, request.HandleIn, Linux.O_RDONLY, null, out OpenFile source, out int fdIn);
+        Errno result = GetFile(
+            context, request.NodeIn, request.HandleIn, Linux.O_RDONLY, null, out OpenFile source, out int fdIn);
         if (result != Errno.OK)
         {
             return result;
         }
 
-        result = GetFile(request.NodeOut, request.HandleOut, Linux.O_WRONLY, null, out OpenFile target, out int fdOut);
+        result = GetFile(
+            context, request.NodeOut, request.HandleOut, Linux.O_WRONLY, null, out OpenFile target, out int fdOut);
         if (result == Errno.OK)
         {
             result = Config.SealSize ? CheckRange(fdOut, request.OffsetOut, request.Length) : Errno.OK;
@@ -240,7 +242,8 @@ public sealed unsafe partial class PassthroughFileSystem
     /// file's flags become what the client has set since.
     /// </summary>
     private Errno GetFile(
-        NodeId node, Handle handle, uint accessMode, uint? flags, out OpenFile file, out int fd)
+        in RequestContext context, NodeId node, Handle handle, uint accessMode, uint? flags, out OpenFile file,
+        out int fd)
     {
         file = _handles.Get(handle, node);
         if (!file.IsNone)
@@ -268,7 +271,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         uint hostFlags = WritebackFlags(flags.GetValueOrDefault()) & (Linux.O_APPEND | Linux.O_DIRECT);
-        return OpenInode(inode, accessMode | hostFlags, out fd);
+        return OpenInode(context, inode, accessMode | hostFlags, out fd);
     }
 
     private static void PutFile(in OpenFile file, int fd)

@@ -32,6 +32,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
+            result = CheckSearch(context, directory.Value);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             if (name.SequenceEqual(".."u8))
             {
                 return LookupParent(directory, out entry);
@@ -61,6 +67,10 @@ public sealed unsafe partial class PassthroughFileSystem
             _inodes.Forget(item.Node, item.Count);
         }
     }
+
+    /// <summary>Whether the caller may look names up in a directory, where that is the host's to say.</summary>
+    private Errno CheckSearch(in RequestContext context, int directory) =>
+        Config.CheckPermissions ? Check(context, directory, Linux.X_OK) : Errno.OK;
 
     /// <summary>
     /// Looks one name up. A live inode costs one system call (two by handle); only an unknown one is opened.
@@ -324,7 +334,7 @@ public sealed unsafe partial class PassthroughFileSystem
         entry.Generation = 0;
         FillAttributes(stat, out entry.Attributes);
         bool isDirectory = Linux.S_ISDIR(stat.stx_mode);
-        entry.EntryTimeout = isDirectory ? _dirEntryTimeout : Config.EntryTimeout;
+        entry.EntryTimeout = isDirectory ? _dirEntryTimeout : _entryTimeout;
         entry.AttributesTimeout = isDirectory ? _dirAttrTimeout : Config.AttrTimeout;
     }
 

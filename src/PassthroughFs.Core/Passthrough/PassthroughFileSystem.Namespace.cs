@@ -67,7 +67,7 @@ public sealed unsafe partial class PassthroughFileSystem
             byte* content = stackalloc byte[Linux.PATH_MAX];
             target.CopyTo(new Span<byte>(content, Linux.PATH_MAX));
             content[target.Length] = 0;
-            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
             if (result != Errno.OK)
             {
                 return result;
@@ -95,7 +95,7 @@ public sealed unsafe partial class PassthroughFileSystem
         using (directory)
         {
             uint bits = MaskMode(directory.Value, mode & Linux.ModeBits, umask);
-            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
             if (result != Errno.OK)
             {
                 return result;
@@ -122,7 +122,7 @@ public sealed unsafe partial class PassthroughFileSystem
         using (directory)
         {
             uint bits = MaskMode(directory.Value, mode & Linux.ModeBits, umask);
-            result = _identity.Become(context, out ProcessIdentity.Switched switched);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
             if (result != Errno.OK)
             {
                 return result;
@@ -135,11 +135,12 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <inheritdoc/>
-    public Errno Unlink(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name) => Remove(parent, name, 0);
+    public Errno Unlink(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name) =>
+        Remove(context, parent, name, 0);
 
     /// <inheritdoc/>
     public Errno Rmdir(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name) =>
-        Remove(parent, name, Constants.AT_REMOVEDIR);
+        Remove(context, parent, name, Constants.AT_REMOVEDIR);
 
     /// <inheritdoc/>
     public Errno Rename(
@@ -170,7 +171,14 @@ public sealed unsafe partial class PassthroughFileSystem
 
             using (newDirectory)
             {
+                result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+                if (result != Errno.OK)
+                {
+                    return result;
+                }
+
                 int status = Sys.RenameAt2(oldDirectory.Value, oldPath, newDirectory.Value, newPath, flags);
+                _identity.Return(switched);
                 if (status < 0)
                 {
                     return (Errno)(-status);
@@ -208,13 +216,20 @@ public sealed unsafe partial class PassthroughFileSystem
                 // Through /proc, which needs no capability; AT_EMPTY_PATH would need CAP_DAC_READ_SEARCH.
                 byte* name = stackalloc byte[ProcSelfFd.PathSize];
                 ProcSelfFd.Format(fd.Value, name);
+                result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+                if (result != Errno.OK)
+                {
+                    return result;
+                }
+
                 int status = Sys.LinkAt(_proc.Fd, name, directory.Value, path, Constants.AT_SYMLINK_FOLLOW);
+                _identity.Return(switched);
                 return status < 0 ? (Errno)(-status) : LookupAt(directory.Value, path, out entry);
             }
         }
     }
 
-    private Errno Remove(NodeId parent, ReadOnlySpan<byte> name, int flags)
+    private Errno Remove(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, int flags)
     {
         byte* path = stackalloc byte[Names.BufferSize];
         Errno result = GetParent(parent, name, path, out NodeFd directory);
@@ -225,7 +240,14 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             int status = Sys.UnlinkAt(directory.Value, path, flags);
+            _identity.Return(switched);
             if (status < 0)
             {
                 return (Errno)(-status);

@@ -40,10 +40,18 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             fixed (byte* data = value)
             {
                 result = SetXattrOf(fd.Value, key, data, value.Length, (int)flags);
             }
+
+            _identity.Return(switched);
 
             return result == Errno.OK && killSgid ? KillSgid(fd.Value) : result;
         }
@@ -68,11 +76,19 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             long status;
             fixed (byte* data = value)
             {
                 status = GetXattrOf(fd.Value, key, data, value.Length);
             }
+
+            _identity.Return(switched);
 
             return XattrSize(status, out size);
         }
@@ -134,12 +150,20 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             byte* link = stackalloc byte[ProcSelfFd.PathSize];
             int status = CanUseAt(fd.Value, link) ? Sys.RemoveXattrAt(_proc.Fd, link, 0, key) : -(int)Errno.ENOSYS;
             if (MustUsePath(status, fd.Value, link))
             {
                 status = Sys.RemoveXattr(link, key);
             }
+
+            _identity.Return(switched);
 
             return status < 0 ? (Errno)(-status) : Errno.OK;
         }

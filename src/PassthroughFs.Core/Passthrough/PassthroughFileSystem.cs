@@ -20,7 +20,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// <para>
 /// Files are made as the caller (<see cref="RequestContext.Uid"/>, <see cref="RequestContext.Gid"/>); everything else is
 /// done as the server. Whether a caller may do it is the client's to check, as FUSE's <c>default_permissions</c> and
-/// every virtio-fs guest do.
+/// every virtio-fs guest do; for a client that does not, see <see cref="PassthroughConfig.CheckPermissions"/>.
 /// </para>
 /// </remarks>
 public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
@@ -31,6 +31,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     private readonly MountFds _mounts = new();
     private readonly InodeStore _inodes;
     private readonly HandleStore _handles = new();
+    private readonly TimeSpan _entryTimeout;
     private readonly TimeSpan _dirEntryTimeout;
     private readonly TimeSpan _dirAttrTimeout;
 
@@ -77,7 +78,8 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
                 "or with that capability, or use Prefer.");
         }
 
-        _dirEntryTimeout = Config.DirEntryTimeout ?? Config.EntryTimeout;
+        _entryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.EntryTimeout;
+        _dirEntryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.DirEntryTimeout ?? Config.EntryTimeout;
         _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
         _inodes = new InodeStore(
             Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts);
@@ -230,6 +232,17 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         _handles.Dispose();
         _inodes.Dispose();
         _proc.Dispose();
+    }
+
+    /// <summary>Makes this thread the caller, to make a new file.</summary>
+    private Errno BecomeOwner(in RequestContext context, out ProcessIdentity.Switched switched) =>
+        _identity.Become(context, Config.CheckPermissions, out switched);
+
+    /// <summary>Makes this thread the caller if it is the host that checks what the caller may do.</summary>
+    private Errno BecomeCaller(in RequestContext context, out ProcessIdentity.Switched switched)
+    {
+        switched = ProcessIdentity.Switched.Nothing;
+        return Config.CheckPermissions ? _identity.Become(context, true, out switched) : Errno.OK;
     }
 
     private static InitFlags If(bool condition, InitFlags flag) => condition ? flag : InitFlags.None;

@@ -17,7 +17,8 @@ namespace PassthroughFs.Core.Passthrough;
 /// </remarks>
 internal sealed unsafe class ProcessIdentity
 {
-    private const int MaxCallerGroups = 32;
+    [ThreadStatic]
+    private static uint[]? t_callerGroups;
 
     private readonly uint _uid = Sys.Geteuid();
     private readonly uint _gid = Sys.Getegid();
@@ -44,9 +45,14 @@ internal sealed unsafe class ProcessIdentity
     /// <summary>Whether the process has CAP_DAC_READ_SEARCH.</summary>
     public bool CanOpenByHandle { get; }
 
-    /// <summary>Makes this thread the caller, for making new files. <see cref="Return"/> must follow if it succeeds.</summary>
+    /// <summary>Makes this thread the caller. <see cref="Return"/> must follow if it succeeds.</summary>
+    /// <param name="context">The caller.</param>
+    /// <param name="asProcess">
+    /// With all supplementary groups of the caller's process, instead of those that the request carries.
+    /// </param>
+    /// <param name="switched">What to give to <see cref="Return"/>.</param>
     /// <returns>EPERM if the caller is somebody else and the process may not change its identity.</returns>
-    public Errno Become(in RequestContext context, out Switched switched)
+    public Errno Become(in RequestContext context, bool asProcess, out Switched switched)
     {
         switched = Switched.Nothing;
         if (context.Uid == _uid && context.Gid == _gid)
@@ -61,7 +67,7 @@ internal sealed unsafe class ProcessIdentity
         }
 
         // Groups first and the user last: afterwards there is no privilege left to change anything else.
-        Errno result = SetGroups(context, ref switched);
+        Errno result = SetGroups(GroupsOf(context, asProcess), ref switched);
         if (result == Errno.OK && context.Gid != _gid)
         {
             result = Step(Sys.SetEffectiveGid(context.Gid), Switched.Gid, ref switched);
@@ -148,14 +154,19 @@ internal sealed unsafe class ProcessIdentity
         }
     }
 
-    private Errno SetGroups(in RequestContext context, ref Switched switched)
+    private static ReadOnlySpan<uint> GroupsOf(in RequestContext context, bool asProcess)
     {
-        ReadOnlySpan<uint> callers = context.SupplementaryGroups.Span;
-        if (callers.Length > MaxCallerGroups)
+        if (!asProcess)
         {
-            return Errno.EINVAL;
+            return context.SupplementaryGroups.Span;
         }
 
+        uint[] groups = t_callerGroups ??= GC.AllocateUninitializedArray<uint>(CallerGroups.Max, pinned: true);
+        return groups.AsSpan(0, CallerGroups.Read(context.Pid, groups));
+    }
+
+    private Errno SetGroups(ReadOnlySpan<uint> callers, ref Switched switched)
+    {
         if (callers.IsEmpty && _groups.Length == 0)
         {
             return Errno.OK;
