@@ -48,6 +48,9 @@ internal sealed class MountProcess : IDisposable
 
     public int Pid => _process.Id;
 
+    /// <summary>Something in the one line of error that a test provokes.</summary>
+    public string? ExpectedFault { get; set; }
+
     public string Output => Text(_output);
 
     public string Error => Text(_error);
@@ -133,7 +136,16 @@ internal sealed class MountProcess : IDisposable
             {
                 Signal(Native.SIGTERM);
                 int exitCode = AwaitExit();
-                Assert.Equal("", string.Join('\n', Error.Split('\n').Where(IsFault)));
+                string[] faults = [.. Error.Split('\n').Where(IsFault)];
+                if (ExpectedFault is null)
+                {
+                    Assert.Equal("", string.Join('\n', faults));
+                }
+                else
+                {
+                    Assert.Contains(ExpectedFault, Assert.Single(faults), StringComparison.Ordinal);
+                }
+
                 Assert.Equal(0, exitCode);
             }
 
