@@ -100,8 +100,8 @@ internal static class MountedSource
         return fault is null ? 0 : fail(fault);
     }
 
-            // Somebody has a file or directory of the detached mount open. The end of the process cuts it off.
-    // the signal that is to end the hanging would never be seen.
+    // The kernel gives a signal to the first thread if it can. Where that one hangs in a call that waits for the
+    // server, the signal that is to end the hanging would never be seen.
     private static void RunAside(Action action)
     {
         var thread = new Thread(() => action()) { Name = "ptfs-end", IsBackground = true };
