@@ -62,8 +62,8 @@ internal static class FuseNegotiation
     }
 
     /// <summary>
-    /// The most data of one WRITE and READ, so that they fit the options and the transport's messages, and the number of
-    /// pages that hold them.
+    /// The most data of one WRITE and READ, so that they fit the options and the transport's messages, and how many
+    /// pages hold them.
     /// </summary>
     /// <exception cref="ArgumentException">The transport's messages hold not even one page.</exception>
     public static (int MaxWrite, int MaxPages) Sizes(FuseSessionOptions options, TransportLimits limits)

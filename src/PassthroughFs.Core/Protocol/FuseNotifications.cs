@@ -5,7 +5,9 @@ using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Protocol;
 
-/// <summary>Writes notifications as FUSE messages and hands them to the transport. Has no state, so it needs no lock.</summary>
+/// <summary>
+/// Writes notifications as FUSE messages and hands them to the transport. Has no state, so it needs no lock.
+/// </summary>
 internal sealed class FuseNotifications(FuseSession session, IFuseTransport? transport) : INotificationSink
 {
     private const uint PruneMinorVersion = 45;
@@ -100,7 +102,8 @@ internal sealed class FuseNotifications(FuseSession session, IFuseTransport? tra
             Unique = 0,
         };
 
-        // Sound: all three live until Notify returns (on this stack, and what the caller holds), and it keeps none of them.
+        // Sound: all three live until Notify returns (on this stack, and what the caller holds), and it keeps none of
+        // them.
         fixed (byte* pointer = data)
         {
             Segments segments = default;

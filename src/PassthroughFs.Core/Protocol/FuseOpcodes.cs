@@ -59,7 +59,9 @@ public static class FuseOpcodes
         return info.Name is not null;
     }
 
-    /// <summary>The same without a copy; the entry of number 0, which has no name, stands for all unknown ones.</summary>
+    /// <summary>
+    /// The same without a copy; the entry of number 0, which has no name, stands for all unknown ones.
+    /// </summary>
     internal static ref readonly FuseOpcodeInfo Find(FuseOpcode opcode)
     {
         FuseOpcodeInfo[] table = s_table;

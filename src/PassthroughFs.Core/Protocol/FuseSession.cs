@@ -26,7 +26,9 @@ public sealed class FuseSession
     /// <param name="options">What to ask of the client.</param>
     /// <param name="transport">Limits of the transport and the way for notifications; null for none of either.</param>
     /// <param name="logger">Gets events: bad requests and failures of the file system, at a limited rate.</param>
-    /// <exception cref="ArgumentException">An option is out of range, or the transport's messages are too small.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option is out of range, or the transport's messages are too small.
+    /// </exception>
     public FuseSession(
         IFileSystem fileSystem, FuseSessionOptions options, IFuseTransport? transport = null, ILogger? logger = null)
     {
@@ -50,7 +52,9 @@ public sealed class FuseSession
     /// <summary>What both act on; nothing before INIT.</summary>
     public InitFlags NegotiatedFlags => _connection?.Flags ?? InitFlags.None;
 
-    /// <summary>The most data of one WRITE, in bytes: before INIT what will be offered, then what was agreed on.</summary>
+    /// <summary>
+    /// The most data of one WRITE, in bytes: before INIT what will be offered, then what was agreed on.
+    /// </summary>
     public int MaxWrite => _connection?.MaxWrite ?? _maxWrite;
 
     /// <summary>A buffer of this many bytes holds any request that this session accepts. Never changes.</summary>

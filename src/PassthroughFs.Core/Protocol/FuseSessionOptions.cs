@@ -16,13 +16,14 @@ public sealed class FuseSessionOptions
     public int MaxBackground { get; init; } = 64;
 
     /// <summary>
-    /// From how many of those on the client counts as congested: 1 to <see cref="MaxBackground"/>. Default (null): three
-    /// quarters of it.
+    /// From how many of those on the client counts as congested: 1 to <see cref="MaxBackground"/>. Default (null):
+    /// three quarters of it.
     /// </summary>
     public int? CongestionThreshold { get; init; }
 
     /// <summary>
-    /// The steps in which times are kept, as a power of ten from 1 (100 is 100 ns; the finest) to a second. Default 1 ns.
+    /// The steps in which times are kept, as a power of ten from 1 (the finest) to 1,000,000,000 (a second).
+    /// Default 1.
     /// </summary>
     public int TimeGranularityNanoseconds { get; init; } = 1;
 

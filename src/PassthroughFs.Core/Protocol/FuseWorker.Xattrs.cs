@@ -82,7 +82,9 @@ public sealed partial class FuseWorker
             : RejectName(call, errno);
     }
 
-    /// <summary>How much the client asks for, no more than any value has; 0 asks for the size. False if it cannot fit.</summary>
+    /// <summary>
+    /// How much the client asks for, no more than any value has; 0 asks for the size. False if it cannot fit.
+    /// </summary>
     private static bool TakeXattrRoom(in FuseCall call, out int room)
     {
         room = (int)Math.Min(call.Structure<FuseGetXattrIn>().Size, FuseProtocol.XattrBytes);

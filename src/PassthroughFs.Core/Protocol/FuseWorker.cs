@@ -38,7 +38,9 @@ public sealed partial class FuseWorker
     }
 
     /// <summary>Handles one request.</summary>
-    /// <param name="request">The request, in any pieces. Its length is what the pieces hold, whatever its header says.</param>
+    /// <param name="request">
+    /// The request, in any pieces. Its length is what the pieces hold, whatever its header says.
+    /// </param>
     /// <param name="reply">
     /// Where the reply goes, in any pieces; at least 16 bytes where a reply is owed. May be the same memory as the
     /// request's, except that a WRITE's data must stay whole until the call returns.

@@ -1,0 +1,4 @@
+using Xunit;
+
+// Tests count the process's file descriptors before and after, so nothing may run beside them.
+[assembly: CollectionBehavior(DisableTestParallelization = true)]
