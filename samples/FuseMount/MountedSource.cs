@@ -35,11 +35,6 @@ internal static class MountedSource
         RaiseFileLimit();
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
         ILogger logger = loggers.CreateLogger("ptfs-mount");
-        if (options.AllowOther && !options.DefaultPermissions && Libc.geteuid() == 0)
-        {
-            Log.OpenToAll(logger);
-        }
-
         var status = new ServerStatus();
         using var signals = new Signals(status, logger);
         PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
