@@ -93,6 +93,8 @@ internal static partial class CommandLine
             UseHostIno = result.GetValue(Options.UseHostIno),
             AllowDirectIo = !result.GetValue(Options.NoDirectIo),
             ReadOnly = readOnly,
+            // Somebody has to check what other users may do: the kernel, or else the host as each of them.
+            CheckPermissions = result.GetValue(Options.AllowOther) && !result.GetValue(Options.DefaultPermissions),
             AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),
             ClearUmask = true, // this program does nothing but serve
         };

@@ -9,19 +9,15 @@ internal static partial class Log
     [LoggerMessage(1, LogLevel.Error, "The kernel refused a reply: {Error}. Its request got EIO; logged once.")]
     public static partial void ReplyRefused(ILogger logger, string error);
 
-    [LoggerMessage(2, LogLevel.Warning,
-        "--allow-other without --default-permissions: every user may read and change everything in the mount.")]
-    public static partial void OpenToAll(ILogger logger);
-
-    [LoggerMessage(3, LogLevel.Warning, "The mount was still in use: its users get \"not connected\" from now on.")]
+    [LoggerMessage(2, LogLevel.Warning, "The mount was still in use: its users get \"not connected\" from now on.")]
     public static partial void StillInUse(ILogger logger);
 
-    [LoggerMessage(4, LogLevel.Information, "Serving {Source} at {MountPoint} with {Threads} threads.")]
+    [LoggerMessage(3, LogLevel.Information, "Serving {Source} at {MountPoint} with {Threads} threads.")]
     public static partial void Serving(ILogger logger, string source, string mountPoint, int threads);
 
-    [LoggerMessage(5, LogLevel.Information, "{Signal}: unmounting.")]
+    [LoggerMessage(4, LogLevel.Information, "{Signal}: unmounting.")]
     public static partial void Stopping(ILogger logger, PosixSignal signal);
 
-    [LoggerMessage(6, LogLevel.Warning, "{Signal} again: aborting the connection, requests under way fail.")]
+    [LoggerMessage(5, LogLevel.Warning, "{Signal} again: aborting the connection, requests under way fail.")]
     public static partial void Aborting(ILogger logger, PosixSignal signal);
 }

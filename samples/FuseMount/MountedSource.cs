@@ -35,11 +35,6 @@ internal static class MountedSource
         RaiseFileLimit();
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
         ILogger logger = loggers.CreateLogger("ptfs-mount");
-        if (options.AllowOther && !options.DefaultPermissions && Libc.geteuid() == 0)
-        {
-            Log.OpenToAll(logger);
-        }
-
         var status = new ServerStatus();
         using var signals = new Signals(status, logger);
         PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
@@ -100,8 +95,8 @@ internal static class MountedSource
         return fault is null ? 0 : fail(fault);
     }
 
-            // Somebody has a file or directory of the detached mount open. The end of the process cuts it off.
-    // the signal that is to end the hanging would never be seen.
+    // The kernel gives a signal to the first thread if it can. Where that one hangs in a call that waits for the
+    // server, the signal that is to end the hanging would never be seen.
     private static void RunAside(Action action)
     {
         var thread = new Thread(() => action()) { Name = "ptfs-end", IsBackground = true };

@@ -81,7 +81,8 @@ internal static class Options
     public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
 
     public static readonly Option<bool> AllowOther = Switch(
-        "--allow-other", "Other users may use the mount; give --default-permissions too unless all may do everything");
+        "--allow-other", "Other users may use the mount; each request is made as its user, which costs " +
+            "the caching of names, unless --default-permissions is given too");
     public static readonly Option<bool> DefaultPermissions = Switch(
         "--default-permissions", "The kernel checks owner, group and mode");
     public static readonly Option<bool> AutoUnmount = Switch(

@@ -32,6 +32,7 @@ public abstract class DescriptorCheck : IDisposable
            where target is not null && !target.StartsWith("/proc/", StringComparison.Ordinal)
                && !target.Contains("/dotnet/", StringComparison.Ordinal)
                && !target.EndsWith(".dll", StringComparison.Ordinal)
+               && !target.EndsWith(".pdb", StringComparison.Ordinal)
                && !target.StartsWith("anon_inode:", StringComparison.Ordinal)
                && !target.StartsWith("socket:", StringComparison.Ordinal)
                && !target.StartsWith("pipe:", StringComparison.Ordinal)
