@@ -19,12 +19,12 @@ namespace PassthroughFs.Core.Passthrough;
 /// same inode gets it again.
 /// </para>
 /// </remarks>
-public sealed class InodeStore : IDisposable
+public sealed partial class InodeStore : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly InodeTable _table = new();
     private readonly InodeAllocator? _allocator;
-    private readonly MountFds _mounts;
+    private readonly MountFds? _mounts;
     private readonly int _retained;
 
     private ulong _nextNode = NodeId.Root.Value + 1;
@@ -38,11 +38,12 @@ public sealed class InodeStore : IDisposable
     /// <param name="allocator">Makes NodeIds from the host's inode numbers; null counts from 2 on.</param>
     /// <param name="retainedMappings">How many forgotten inodes keep their NodeId.</param>
     public InodeStore(InodeAllocator? allocator, int retainedMappings)
-        : this(allocator, retainedMappings, new MountFds())
+        : this(allocator, retainedMappings, null)
     {
     }
 
-    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds mounts)
+    /// <summary>As above, with the open mounts of inodes that are kept by handle.</summary>
+    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds? mounts)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(retainedMappings);
         _allocator = allocator;
@@ -60,6 +61,7 @@ public sealed class InodeStore : IDisposable
     public HostInode Get(NodeId node)
     {
         int slot = _table.Find(node, InodeTable.MaxSteps);
+        Reach("InodeStore.Get: found");
         if (slot != 0 && TryPin(slot, node))
         {
             return new HostInode(this, ref _table[slot], slot);
@@ -90,12 +92,14 @@ public sealed class InodeStore : IDisposable
             return false;
         }
 
+        Reach("InodeStore.TryLookup: found");
         ref InodeSlot found = ref _table[slot];
         if (!found.TryPin())
         {
             return false;
         }
 
+        Reach("InodeStore.TryLookup: pinned");
         bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
             found.TryAddLookup();
         node = isIt ? new NodeId(found.Node) : NodeId.None;
@@ -129,16 +133,26 @@ public sealed class InodeStore : IDisposable
     /// <summary>Makes an inode the root, with a lookup count of 2 as is the custom. It is never forgotten.</summary>
     public void AddRoot(in NewInode inode)
     {
+        bool isTaken;
+        int stray = 0;
         lock (_lock)
         {
-            if (_table.Find(NodeId.Root, int.MaxValue) == 0)
+            isTaken = _table.Find(NodeId.Root, int.MaxValue) == 0;
+            if (isTaken)
             {
+                stray = TakeOut(_table.Find(inode.Key, inode.Handle, int.MaxValue));
                 Insert(inode, NodeId.Root, 2);
-                return;
             }
         }
 
-        Close(inode.Fd, inode.Handle, inode.Mount);
+        if (!isTaken)
+        {
+            Close(inode.Fd, inode.Handle, inode.Mount);
+        }
+        else if (stray != 0)
+        {
+            Unpin(stray);
+        }
     }
 
     /// <summary>Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.</summary>
@@ -162,6 +176,7 @@ public sealed class InodeStore : IDisposable
             return;
         }
 
+        Reach("InodeStore.Forget: at zero");
         int remembered;
         lock (_lock)
         {
@@ -176,6 +191,7 @@ public sealed class InodeStore : IDisposable
             remembered = Remember(slot);
         }
 
+        Reach("InodeStore.Forget: removed");
         if (remembered != 0 && _removals != _table[slot].Removals && IsDeleted(inode))
         {
             ForgetMapping(inode.Key, inode.Handle);
@@ -240,12 +256,16 @@ public sealed class InodeStore : IDisposable
             return;
         }
 
+        Reach("InodeStore.Unpin: unused");
         Close(unpinned.Fd, unpinned.Handle, unpinned.Mount);
         lock (_lock)
         {
             _table.Free(slot);
         }
     }
+
+    /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
+    static partial void Reach(string point);
 
     /// <summary>Pins a slot that was found without the lock, if it is (still) that node's.</summary>
     private bool TryPin(int slot, NodeId node)
@@ -299,6 +319,28 @@ public sealed class InodeStore : IDisposable
         Insert(inode, node, 1);
         isTaken = true;
         return Errno.OK;
+    }
+
+    /// <summary>
+    /// Makes way for the root: a lookup of it that was under way when the store was cleared has made a node of its own,
+    /// which nobody holds any more. Returns a slot to let go of outside the lock, or 0.
+    /// </summary>
+    private int TakeOut(int slot)
+    {
+        if (slot == 0)
+        {
+            return 0;
+        }
+
+        if (_table[slot].IsRemembered)
+        {
+            DropRemembered(slot);
+            return 0;
+        }
+
+        Volatile.Write(ref _table[slot].Lookups, 0);
+        Remove(slot);
+        return slot;
     }
 
     private bool TryAllocate(in InodeKey key, out NodeId node)
@@ -426,6 +468,12 @@ public sealed class InodeStore : IDisposable
         int fd = inode.Fd;
         if (fd < 0)
         {
+            if (_mounts is null || inode.Handle.IsNone)
+            {
+                // There is no way to ask.
+                return false;
+            }
+
             fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
             if (fd < 0)
             {
@@ -453,7 +501,7 @@ public sealed class InodeStore : IDisposable
         }
         else if (!handle.IsNone)
         {
-            _mounts.Release(mount);
+            _mounts?.Release(mount);
         }
     }
 }

@@ -14,7 +14,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// The descriptor comes from the inode at hand, reopened, and not from a path in <c>/proc/self/mountinfo</c>: a path may
 /// be out of reach or covered by another mount, the inode is on the right mount for certain.
 /// </remarks>
-internal sealed class MountFds
+internal sealed partial class MountFds
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<int, int> _numbers = [];
@@ -103,6 +103,8 @@ internal sealed class MountFds
             }
         }
 
+        Reach("MountFds.Release: counted");
+
         if (fd >= 0)
         {
             _ = Sys.Close(fd);
@@ -122,6 +124,9 @@ internal sealed class MountFds
         // its inodes is counted.
         return Sys.OpenByHandleAt(Volatile.Read(ref _mounts)[number].Fd, &buffer, flags);
     }
+
+    /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
+    static partial void Reach(string point);
 
     private sealed class Mount
     {
