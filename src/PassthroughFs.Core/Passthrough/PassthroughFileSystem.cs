@@ -186,6 +186,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     {
         _handles.Clear();
         _inodes.Clear();
+        Reach("Destroy: cleared");
 
         // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF.
         _ = Import();
@@ -291,7 +292,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
 
         _useHandles = Config.InodeFileHandles != InodeFileHandles.Never;
         Errno result = Describe(fd, stat, out NewInode root);
-        if (result == Errno.OK && !root.Handle.IsNone)
+        if (result == Errno.OK && root.Fd < 0)
         {
             result = TryHandle(root);
         }
