@@ -346,7 +346,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         CapabilityData before = default;
-        bool dropped = killSuidgid && _killpriv && _identity.DropFsetid(out before);
+        bool dropped = killSuidgid && _identity.DropFsetid(out before);
         int status = Sys.Ftruncate(target, (long)size);
         if (dropped)
         {

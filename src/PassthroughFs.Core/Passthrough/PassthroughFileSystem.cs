@@ -43,7 +43,6 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     private volatile bool _writeback;
     private volatile bool _noOpen;
     private volatile bool _noOpendir;
-    private volatile bool _killpriv;
     private volatile bool _inodeDax;
     private volatile bool _submounts;
     private volatile bool _dontMask;
@@ -178,7 +177,6 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
         _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        _killpriv = accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2);
         _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
         _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
         _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
