@@ -96,7 +96,8 @@ public sealed class WayPool : IDisposable
             try
             {
                 _mount = MountProcess.Start(
-                    _source.Path, _mountPoint.Path, ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
+                    _source.Path, _mountPoint.Path,
+                    ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
             }
             catch
             {
