@@ -78,7 +78,12 @@ internal static unsafe partial class Sys
         return result;
     }
 
-    public static long Lseek(int fd, long offset, int whence) => Result(lseek(fd, offset, whence));
+    /// <summary>A directory's position may be negative where its cookies use all 64 bits: only -1 says an error.</summary>
+    public static long Lseek(int fd, long offset, int whence)
+    {
+        long position = lseek(fd, offset, whence);
+        return position == -1 ? -LastError() : position;
+    }
 
     public static long CopyFileRange(int fdIn, long* offsetIn, int fdOut, long* offsetOut, nuint length, uint flags)
     {

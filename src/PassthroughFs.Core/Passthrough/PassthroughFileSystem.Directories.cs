@@ -170,11 +170,11 @@ public sealed unsafe partial class PassthroughFileSystem
         position = offset;
         if (mustSeek)
         {
-            // A cookie may use all 64 bits (NFS, ext4): to lseek it is only negative.
             long moved = Sys.Lseek(fd, (long)offset, Constants.SEEK_SET);
-            if (moved < 0 && (long)offset >= 0)
+            if (moved != (long)offset)
             {
-                return (int)moved;
+                // A cookie may use all 64 bits (NFS), and to lseek it is a negative offset then.
+                return (long)offset < 0 ? ReadEntriesFrom(fd, offset, buffer, out position) : (int)moved;
             }
         }
 
@@ -185,6 +185,35 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return length;
+    }
+
+    /// <summary>Reads from a cookie on that cannot be sought: from the start, past the entry that has it.</summary>
+    private static int ReadEntriesFrom(int fd, ulong offset, byte* buffer, out ulong position)
+    {
+        bool isFound = false;
+        bool mustSeek = true;
+        position = 0;
+        while (true)
+        {
+            int length = ReadEntriesAt(fd, mustSeek, position, buffer, DirentBufferSize, out position);
+            if (length <= 0 || isFound)
+            {
+                return length;
+            }
+
+            mustSeek = false;
+            for (int at = 0; at < length && !isFound;)
+            {
+                isFound = ((DirentHeader*)(buffer + at))->d_off == offset;
+                at += ((DirentHeader*)(buffer + at))->d_reclen;
+                if (isFound && at < length)
+                {
+                    // Sound: both ranges lie inside the buffer; MemoryCopy allows them to overlap.
+                    Buffer.MemoryCopy(buffer + at, buffer, DirentBufferSize, length - at);
+                    return length - at;
+                }
+            }
+        }
     }
 
     /// <summary>Hands one entry over; false if it does not fit. A lookup is counted only for what is delivered.</summary>

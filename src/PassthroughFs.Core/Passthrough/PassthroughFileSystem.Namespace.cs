@@ -84,55 +84,20 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, uint mode, uint rdev, uint umask,
         out Entry entry)
     {
-        entry = default;
-        byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, path, out NodeFd directory);
-        if (result != Errno.OK)
+        if (Linux.S_ISDIR(mode))
         {
-            return result;
+            // As mknod(2) answers.
+            entry = default;
+            return Errno.EPERM;
         }
 
-        using (directory)
-        {
-            uint bits = MaskMode(directory.Value, mode & Linux.ModeBits, umask);
-            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
-            {
-                return result;
-            }
-
-            int status = Sys.MknodAt(directory.Value, path, (mode & Linux.S_IFMT) | bits, rdev);
-            _identity.Return(switched);
-            return status < 0 ? (Errno)(-status) : LookupNew(directory.Value, path, bits, out entry);
-        }
+        return Make(context, parent, name, mode & (Linux.S_IFMT | Linux.ModeBits), rdev, umask, out entry);
     }
 
     /// <inheritdoc/>
     public Errno Mkdir(
-        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, uint mode, uint umask, out Entry entry)
-    {
-        entry = default;
-        byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, path, out NodeFd directory);
-        if (result != Errno.OK)
-        {
-            return result;
-        }
-
-        using (directory)
-        {
-            uint bits = MaskMode(directory.Value, mode & Linux.ModeBits, umask);
-            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
-            {
-                return result;
-            }
-
-            int status = Sys.MkdirAt(directory.Value, path, bits);
-            _identity.Return(switched);
-            return status < 0 ? (Errno)(-status) : LookupNew(directory.Value, path, bits, out entry);
-        }
-    }
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, uint mode, uint umask, out Entry entry) =>
+        Make(context, parent, name, Linux.S_IFDIR | (mode & Linux.ModeBits), 0, umask, out entry);
 
     /// <inheritdoc/>
     public Errno Unlink(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name) =>
@@ -229,6 +194,38 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
+    /// <summary>Makes a directory or any other node but a symbolic link, as the caller.</summary>
+    private Errno Make(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, uint mode, uint rdev, uint umask,
+        out Entry entry)
+    {
+        entry = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            mode = MaskMode(directory.Value, mode, umask);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            int status = Linux.S_ISDIR(mode)
+                ? Sys.MkdirAt(directory.Value, path, mode & Linux.ModeBits)
+                : Sys.MknodAt(directory.Value, path, mode, rdev);
+            _identity.Return(switched);
+            return status < 0
+                ? (Errno)(-status)
+                : LookupNew(directory.Value, path, mode & Linux.ModeBits, out entry);
+        }
+    }
+
     private Errno Remove(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, int flags)
     {
         byte* path = stackalloc byte[Names.BufferSize];
@@ -277,6 +274,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private uint MaskMode(int directory, uint mode, uint umask)
     {
         // Without FUSE_DONT_MASK the client has done it.
+        umask &= Linux.ModeBits;
         bool isMasked = !_dontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
         return isMasked ? mode : mode & ~umask;
     }

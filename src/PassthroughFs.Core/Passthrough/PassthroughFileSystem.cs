@@ -165,7 +165,11 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         wanted |= If(Config.Writeback || honour, InitFlags.FUSE_WRITEBACK_CACHE);
         wanted |= If(Config.NoOpen || honour, InitFlags.FUSE_NO_OPEN_SUPPORT);
         wanted |= If(Config.NoOpendir || honour, InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        wanted |= If(Config.KillprivV2 || honour, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
+
+        // Where the host checks, a client that removes set-id bits itself would do so in the name of a caller who may
+        // write to the file and not change its mode.
+        wanted |= If(
+            Config.KillprivV2 || Config.CheckPermissions || honour, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
         wanted |= If(Config.DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
         wanted |= If(Config.AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
         wanted |= If(Config.PosixAcl, InitFlags.FUSE_POSIX_ACL);

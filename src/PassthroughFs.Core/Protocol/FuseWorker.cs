@@ -297,7 +297,9 @@ public sealed partial class FuseWorker
         return call.Reply(errno);
     }
 
-    private int RejectName(in FuseCall call, Errno errno) => Reject(call, errno, "malformed name");
+    // Too long a name is an ordinary mistake of a user's, which clients pass on; no end or nothing in it is no name at all.
+    private int RejectName(in FuseCall call, Errno errno) =>
+        errno == Errno.ENAMETOOLONG ? call.Reply(errno) : Reject(call, errno, "malformed name");
 
     /// <summary>Answers for a file system that gave more than it was asked for.</summary>
     private int RejectAnswer(in FuseCall call)
