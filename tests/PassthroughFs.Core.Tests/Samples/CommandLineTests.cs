@@ -158,6 +158,12 @@ public sealed class CommandLineTests
         ["Xattr=True", "CachePolicy=Never"],
         Parse(["/source", "/mount", "-o", "defaults,xattr", "-o", "x-systemd.automount,user=me,cache=never"]));
 
+    [Theory]
+    [InlineData("--cache never --cache always", "CachePolicy=Always")]
+    [InlineData("-o cache=never,threads=3 -o cache=always --threads 2", "CachePolicy=Always", "Threads=2")]
+    public void Of_an_option_that_comes_twice_the_last_counts(string arguments, params string[] changes) =>
+        AssertChanges(arguments, changes);
+
     [Fact]
     public void A_comma_in_a_value_is_written_with_a_backslash() =>
         Assert.Equal("a,b", Parse(["/source", "/mount", "-o", @"fsname=a\,b"]).FsName);
