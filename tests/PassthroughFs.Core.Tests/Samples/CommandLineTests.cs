@@ -162,7 +162,7 @@ public sealed class CommandLineTests
     [InlineData("--cache never --cache always", "CachePolicy=Always")]
     [InlineData("-o cache=never,threads=3 -o cache=always --threads 2", "CachePolicy=Always", "Threads=2")]
     public void Of_an_option_that_comes_twice_the_last_counts(string arguments, params string[] changes) =>
-        AssertChanges(arguments, changes);
+        AssertChanges(changes, Parse(["/source", "/mount", .. arguments.Split(' ')]));
 
     [Fact]
     public void A_comma_in_a_value_is_written_with_a_backslash() =>
