@@ -110,7 +110,8 @@ public sealed class PassthroughConfig
     /// <remarks>
     /// Callers must be processes of this host, in the server's pid namespace; the server must be able to change its
     /// identity (CAP_SETUID, CAP_SETGID), or callers other than itself get EPERM. Names are never cached then
-    /// (<see cref="EntryTimeout"/> counts as 0): a cached one would be used without asking.
+    /// (<see cref="EntryTimeout"/> counts as 0): a cached one would be used without asking. <see cref="KillprivV2"/> is
+    /// on. What the client opens by itself, FIFOs and devices, nobody checks.
     /// </remarks>
     public bool CheckPermissions { get; set => field = Changed(value); }
 

@@ -234,7 +234,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         uint hostFlags = WritebackFlags(flags);
         CapabilityData before = default;
-        bool dropped = truncates && _killpriv && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
+        bool dropped = truncates && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
             _identity.DropFsetid(out before);
         Errno result = OpenInode(context, inode, hostFlags, out int fd);
         if (dropped)

@@ -48,7 +48,7 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result == Errno.OK)
         {
             CapabilityData before = default;
-            bool dropped = _killpriv && (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0 &&
+            bool dropped = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0 &&
                 _identity.DropFsetid(out before);
             result = WriteFrom(fd, (long)request.Offset, ref source);
             if (dropped)

@@ -43,7 +43,6 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     private volatile bool _writeback;
     private volatile bool _noOpen;
     private volatile bool _noOpendir;
-    private volatile bool _killpriv;
     private volatile bool _inodeDax;
     private volatile bool _submounts;
     private volatile bool _dontMask;
@@ -165,16 +164,25 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         wanted |= If(Config.Writeback || honour, InitFlags.FUSE_WRITEBACK_CACHE);
         wanted |= If(Config.NoOpen || honour, InitFlags.FUSE_NO_OPEN_SUPPORT);
         wanted |= If(Config.NoOpendir || honour, InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        wanted |= If(Config.KillprivV2 || honour, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
+
+        // Where the host checks, a client that removes set-id bits itself would do so in the name of a caller who may
+        // write to the file and not change its mode.
+        wanted |= If(
+            Config.KillprivV2 || Config.CheckPermissions || honour, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
         wanted |= If(Config.DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
         wanted |= If(Config.AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
         wanted |= If(Config.PosixAcl, InitFlags.FUSE_POSIX_ACL);
 
         accepted = wanted & offered;
+        if (accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT))
+        {
+            // Without opens nobody would truncate: the client must do it by a setattr of its own.
+            accepted &= ~InitFlags.FUSE_ATOMIC_O_TRUNC;
+        }
+
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
         _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        _killpriv = accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2);
         _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
         _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
         _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);

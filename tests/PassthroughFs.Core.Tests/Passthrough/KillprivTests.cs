@@ -1,5 +1,6 @@
 using System;
 using System.IO;
+using System.Linq;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using Xunit;
@@ -18,21 +19,22 @@ public sealed class KillprivTests : DescriptorCheck
         OpenTruncating,
     }
 
-    public static TheoryData<Change, bool, string, string> Matrix
+    public static TheoryData<Change, bool, bool, string, string> Matrix
     {
         get
         {
-            var data = new TheoryData<Change, bool, string, string>();
-            foreach (Change change in Enum.GetValues<Change>())
+            var data = new TheoryData<Change, bool, bool, string, string>();
+            foreach ((Change change, bool negotiated) in
+                Enum.GetValues<Change>().SelectMany(change => new[] { (change, false), (change, true) }))
             {
                 // The set-user-id bit always; the set-group-id bit only with group execution, as it means another thing
                 // (mandatory locking) without.
-                data.Add(change, true, "6755", "755");
-                data.Add(change, true, "4644", "644");
-                data.Add(change, true, "2755", "755");
-                data.Add(change, true, "2644", "2644");
-                data.Add(change, true, "1644", "1644");
-                data.Add(change, false, "6755", "6755");
+                data.Add(change, negotiated, true, "6755", "755");
+                data.Add(change, negotiated, true, "4644", "644");
+                data.Add(change, negotiated, true, "2755", "755");
+                data.Add(change, negotiated, true, "2644", "2644");
+                data.Add(change, negotiated, true, "1644", "1644");
+                data.Add(change, negotiated, false, "6755", "6755");
             }
 
             return data;
@@ -41,7 +43,8 @@ public sealed class KillprivTests : DescriptorCheck
 
     [Theory]
     [MemberData(nameof(Matrix))]
-    public void Set_id_bits_go_with_a_flagged_change(Change change, bool flagged, string before, string after)
+    public void Set_id_bits_go_with_a_flagged_change(
+        Change change, bool negotiated, bool flagged, string before, string after)
     {
         if (!Environment.IsPrivilegedProcess)
         {
@@ -51,7 +54,9 @@ public sealed class KillprivTests : DescriptorCheck
 
         string path = _directory.File("f", "content");
         File.SetUnixFileMode(path, (UnixFileMode)Convert.ToUInt32(before, 8));
-        using var fs = new PassthroughFileSystem(new PassthroughConfig { RootDir = _directory.Path, KillprivV2 = true });
+        // Clients flag direct writes also where nothing was negotiated.
+        using var fs = new PassthroughFileSystem(
+            new PassthroughConfig { RootDir = _directory.Path, KillprivV2 = negotiated });
         fs.Init(default, (InitFlags)ulong.MaxValue, out _);
         fs.Lookup(default, NodeId.Root, "f", out Entry entry);
         Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDWR, 0, out OpenReply file));

@@ -114,6 +114,17 @@ public sealed class PermissionTests : DescriptorCheck
         Assert.Equal(0u, made.Attributes.Uid);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Where_the_host_checks_the_server_removes_set_id_bits(bool check)
+    {
+        // The client would do it by a chmod in the name of a caller who may write and not chmod.
+        using var fs = New(check);
+        Assert.Equal(Errno.OK, fs.Init(default, (InitFlags)ulong.MaxValue, out InitFlags accepted));
+        Assert.Equal(check, accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2));
+    }
+
     [Fact]
     public void Access_is_the_hosts_answer_for_the_caller()
     {
