@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Threading;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
@@ -16,6 +17,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// </remarks>
 internal sealed partial class MountFds
 {
+    /// <summary>How often an inode is opened that cannot be for the moment; the last tries are 1 ms apart.</summary>
+    private const int MaxTries = 40;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<int, int> _numbers = [];
     private Mount[] _mounts = [];
@@ -122,7 +126,15 @@ internal sealed partial class MountFds
 
         // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one of
         // its inodes is counted.
-        return Sys.OpenByHandleAt(Volatile.Read(ref _mounts)[number].Fd, &buffer, flags);
+        int mountFd = Volatile.Read(ref _mounts)[number].Fd;
+        int fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
+        for (var wait = default(SpinWait); fd == -(int)Errno.ENOMEM && wait.Count < MaxTries; wait.SpinOnce())
+        {
+            // ext4 says so while it gives the number of a file that is gone to a new one: ESTALE a moment later.
+            fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
+        }
+
+        return fd;
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>

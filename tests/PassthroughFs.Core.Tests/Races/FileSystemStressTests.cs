@@ -53,12 +53,17 @@ public sealed class FileSystemStressTests : DescriptorCheck
             }
 
             Errno attributes = fs.GetAttr(default, entry.Node, Handle.None, out AttrReply reply);
-            Assert.True(attributes == Errno.OK || (attributes == Errno.ESTALE && handles != InodeFileHandles.Never));
-            Assert.True(attributes != Errno.OK || reply.Attributes.Ino == entry.Attributes.Ino);
+            Assert.True(
+                attributes == Errno.OK || (attributes == Errno.ESTALE && handles != InodeFileHandles.Never), $"{attributes}");
+            Assert.True(
+                attributes != Errno.OK || reply.Attributes.Ino == entry.Attributes.Ino,
+                $"{entry.Attributes.Ino} became {reply.Attributes.Ino}");
             if (fs.Lookup(default, NodeId.Root, name, out Entry again) == Errno.OK)
             {
                 bool isSame = again.Attributes.Ino == entry.Attributes.Ino;
-                Assert.True(!isSame || again.Node == entry.Node || handles != InodeFileHandles.Never);
+                Assert.True(
+                    !isSame || again.Node == entry.Node || handles != InodeFileHandles.Never,
+                    $"{name} was {entry.Node} and is {again.Node}");
                 fs.Forget(default, again.Node, 1);
             }
 
