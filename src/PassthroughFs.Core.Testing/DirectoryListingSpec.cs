@@ -23,9 +23,9 @@ public enum DirectoryListingStep
 }
 
 /// <summary>
-/// Lists a directory in pieces: what was there throughout is reported exactly once, whatever comes and goes and wherever
-/// the client stops and goes on; nothing is reported that never was; and each node has as many lookups as it was
-/// delivered times.
+/// Lists a directory in pieces: what was there throughout is reported exactly once, whatever comes and goes and
+/// wherever the client stops and goes on; nothing is reported that never was; and each node has as many lookups as it
+/// was delivered times.
 /// </summary>
 public static class DirectoryListingSpec
 {
@@ -36,14 +36,16 @@ public static class DirectoryListingSpec
 
     /// <summary>Asks for one piece of a listing.</summary>
     /// <param name="offset">0, or the cookie of an entry.</param>
-    /// <param name="room">How much room there is: up to <see cref="Steps.MaxNumber"/> in a unit of the caller's.</param>
+    /// <param name="room">How much room there is: up to <see cref="Steps.MaxNumber"/> in a unit of the
+    /// caller's.</param>
     /// <param name="items">What was delivered.</param>
     public delegate Errno ReadPage(ulong offset, int room, out IReadOnlyList<DirectoryList.Item> items);
 
     /// <summary>Runs a sequence; returns what was wrong, or null. Every node is forgotten at the end.</summary>
     /// <param name="fileSystem">A file system whose root is empty, to change it by.</param>
     /// <param name="options">What else is known of it.</param>
-    /// <param name="read">Reads a piece of its root. EINVAL if not one entry fits into the room is a good answer.</param>
+    /// <param name="read">Reads a piece of its root. EINVAL if not one entry fits into the room is a good
+    /// answer.</param>
     /// <param name="steps">The sequence.</param>
     public static string? Check(
         IFileSystem fileSystem, FileSystemSpecOptions options, ReadPage read,
@@ -122,7 +124,9 @@ public static class DirectoryListingSpec
                 // Of many lengths, so that pieces end anywhere.
                 string name = $"{_next}-{new string('x', _next * 37 % 120)}";
                 _next++;
-                if (fs.Mknod(options.Context, NodeId.Root, name, Linux.S_IFREG | 0x180, 0, 0, out Entry entry) == Errno.OK)
+                Errno made = fs.Mknod(
+                    options.Context, NodeId.Root, name, Linux.S_IFREG | 0x180, 0, 0, out Entry entry);
+                if (made == Errno.OK)
                 {
                     fs.Forget(options.Context, entry.Node, 1);
                     _names.Add(name);

@@ -10,7 +10,9 @@ namespace PassthroughFs.Core.Testing;
 /// </summary>
 internal static class FileSystemModel
 {
-    /// <summary>What a name answers before anything else is looked at; "." and ".." are good for lookups alone.</summary>
+    /// <summary>
+    /// What a name answers before anything else is looked at; "." and ".." are good for lookups alone.
+    /// </summary>
     public static Errno Name(string name, bool forLookup)
     {
         if (name.Length > Linux.NAME_MAX)

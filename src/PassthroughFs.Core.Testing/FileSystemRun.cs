@@ -82,9 +82,10 @@ internal sealed partial class FileSystemRun
             Forgotten(inode, inode.Lookups);
         }
 
-        int remembered = _inodes.Count(inode => inode.IsRemembered);
-        return fault ?? Invariants() ?? (_options.RememberedCount is not null && _options.RememberedCount() != remembered
-            ? $"{_options.RememberedCount()} nodes are remembered instead of {remembered}" : null);
+        int expected = _inodes.Count(inode => inode.IsRemembered);
+        int remembered = _options.RememberedCount?.Invoke() ?? expected;
+        return fault ?? Invariants() ?? (remembered == expected
+            ? null : $"{remembered} nodes are remembered instead of {expected}");
     }
 
     private static string? Expect(Errno expected, Errno answer) =>

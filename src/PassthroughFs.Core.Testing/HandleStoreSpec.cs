@@ -36,7 +36,8 @@ public enum HandleStoreStep
 
 /// <summary>
 /// A <see cref="HandleStore"/> does what it says: a Handle is found by its number and node from its opening to its
-/// release and never again, its descriptor is closed when the last user is done and not before, and no number comes twice.
+/// release and never again, its descriptor is closed when the last user is done and not before, and no number comes
+/// twice.
 /// </summary>
 public static class HandleStoreSpec
 {
@@ -121,8 +122,9 @@ public static class HandleStoreSpec
                     return Get(opened, step.Kind == HandleStoreStep.Hold);
                 case HandleStoreStep.GetWrong:
                     var never = new Handle(opened.Handle.Value + 1 + ((ulong)step.C << 24));
-                    return IsFound(opened.Handle, wrong) || (!_numbers.Contains(never.Value) && IsFound(never, opened.Node))
-                        ? "found by what it is not" : null;
+                    bool isFound = IsFound(opened.Handle, wrong) ||
+                        (!_numbers.Contains(never.Value) && IsFound(never, opened.Node));
+                    return isFound ? "found by what it is not" : null;
                 case HandleStoreStep.Release:
                     bool released = store.Release(opened.Handle, opened.Node);
                     string? fault = released == opened.IsOpen ? null : $"release of {opened.Handle} gave {released}";

@@ -22,8 +22,8 @@ internal sealed class HostFile
 }
 
 /// <summary>
-/// A file system of the host: names, and inode numbers that are given to the next file as soon as one is free, the lowest
-/// first, as hosts do that make life hard.
+/// A file system of the host: names, and inode numbers that are given to the next file as soon as one is free, the
+/// lowest first, as hosts do that make life hard.
 /// </summary>
 internal sealed class HostVolume(ulong dev, ulong firstIno, bool hasHandles, bool hasBirthTimes)
 {

@@ -23,8 +23,8 @@ public enum InodeAllocatorStep
 }
 
 /// <summary>
-/// An <see cref="InodeAllocator"/> does what it says: each NodeId has the documented layout, decodes to what it was made
-/// from, is no other inode's, and the limits are where they are said to be.
+/// An <see cref="InodeAllocator"/> does what it says: each NodeId has the documented layout, decodes to what it was
+/// made from, is no other inode's, and the limits are where they are said to be.
 /// </summary>
 public static class InodeAllocatorSpec
 {
@@ -35,7 +35,8 @@ public static class InodeAllocatorSpec
 
     /// <summary>Runs a sequence; returns what was wrong, or null.</summary>
     /// <param name="allocator">An allocator that has made nothing yet.</param>
-    /// <param name="nextVirtual">The virtual number it makes first: 2, unless it was built to be near its limit.</param>
+    /// <param name="nextVirtual">The virtual number it makes first: 2, unless it was built to be near its
+    /// limit.</param>
     /// <param name="steps">The sequence.</param>
     public static string? Check(
         InodeAllocator allocator, ulong nextVirtual, IReadOnlyList<Step<InodeAllocatorStep>> steps)

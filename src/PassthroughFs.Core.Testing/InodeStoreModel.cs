@@ -4,7 +4,9 @@ using PassthroughFs.Core.Passthrough;
 
 namespace PassthroughFs.Core.Testing;
 
-/// <summary>What an <see cref="InodeStore"/> must hold: plain dictionaries and a list, and the rules in words.</summary>
+/// <summary>
+/// What an <see cref="InodeStore"/> must hold: plain dictionaries and a list, and the rules in words.
+/// </summary>
 internal sealed class InodeStoreModel(InodeStoreSetup setup)
 {
     private readonly InodeAllocatorModel? _allocator = setup.UseHostIno ? new InodeAllocatorModel() : null;

@@ -66,7 +66,8 @@ internal sealed class InodeStoreRun : IDisposable
                 return null;
             case InodeStoreStep.Lookup or InodeStoreStep.Add:
                 HostFile? file = step.B == Steps.MaxNumber ? _root : volume[name];
-                return file is null ? null : Lookup(file, file == _root ? 0 : mount, step.Kind == InodeStoreStep.Lookup);
+                return file is null
+                    ? null : Lookup(file, file == _root ? 0 : mount, step.Kind == InodeStoreStep.Lookup);
             case InodeStoreStep.Clear:
                 return Clear();
             case InodeStoreStep.ForgetOthers:

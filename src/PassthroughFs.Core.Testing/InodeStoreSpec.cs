@@ -45,11 +45,11 @@ public enum InodeStoreStep
 }
 
 /// <summary>
-/// An <see cref="Passthrough.InodeStore"/> keeps its invariants whatever the host and the client do: an inode that lives
-/// has one NodeId and shares it with none, its lookup count is the sum of what was looked up and forgotten, it goes
-/// exactly at 0, the root never goes, a forgotten inode gets its NodeId again while it is remembered, as many are
-/// remembered as shall be, a number that the host has given to another file is another node, and as many descriptors are
-/// open as inodes that have one.
+/// An <see cref="Passthrough.InodeStore"/> keeps its invariants whatever the host and the client do: an inode that
+/// lives has one NodeId and shares it with none, its lookup count is the sum of what was looked up and forgotten, it
+/// goes exactly at 0, the root never goes, a forgotten inode gets its NodeId again while it is remembered, as many are
+/// remembered as shall be, a number that the host has given to another file is another node, and as many descriptors
+/// are open as inodes that have one.
 /// </summary>
 public static class InodeStoreSpec
 {

@@ -1,4 +1,6 @@
 using System;
+using System.Globalization;
+using System.IO;
 using System.Linq;
 using System.Runtime.InteropServices;
 using Xunit;
@@ -25,9 +27,9 @@ internal sealed unsafe class OpenFileLimit : IDisposable
     /// <summary>A limit that leaves room for a number of descriptors and no more.</summary>
     public static OpenFileLimit LeaveFree(int count)
     {
-        int[] used = [.. System.IO.Directory.GetFileSystemEntries("/proc/self/fd")
-            .Select(path => int.Parse(System.IO.Path.GetFileName(path), System.Globalization.CultureInfo.InvariantCulture))
-            .Where(fd => System.IO.Path.Exists($"/proc/self/fd/{fd}"))];
+        int[] used = [.. Directory.GetFileSystemEntries("/proc/self/fd")
+            .Select(path => int.Parse(Path.GetFileName(path), CultureInfo.InvariantCulture))
+            .Where(fd => Path.Exists($"/proc/self/fd/{fd}"))];
         int limit = 0;
         for (int free = 0; free < count; limit++)
         {

@@ -10,13 +10,13 @@ namespace PassthroughFs.Core.Passthrough;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Finding a live inode, by NodeId or by identity, takes no lock: a slot is found in the table, pinned, and checked again;
-/// a miss is confirmed under the lock. Adding and removing take the lock for a few memory writes. No system call
+/// Finding a live inode, by NodeId or by identity, takes no lock: a slot is found in the table, pinned, and checked
+/// again; a miss is confirmed under the lock. Adding and removing take the lock for a few memory writes. No system call
 /// is made under it.
 /// </para>
 /// <para>
-/// An inode goes when its lookup count reaches 0; its NodeId stays remembered, for a bounded number of inodes, so that the
-/// same inode gets it again.
+/// An inode goes when its lookup count reaches 0; its NodeId stays remembered, for a bounded number of inodes, so that
+/// the same inode gets it again.
 /// </para>
 /// </remarks>
 public sealed partial class InodeStore : IDisposable
@@ -155,7 +155,9 @@ public sealed partial class InodeStore : IDisposable
         }
     }
 
-    /// <summary>Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.</summary>
+    /// <summary>
+    /// Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.
+    /// </summary>
     /// <remarks>An unknown NodeId and the root are ignored; more than were counted is as many as were.</remarks>
     public void Forget(NodeId node, ulong count)
     {
@@ -383,114 +385,6 @@ public sealed partial class InodeStore : IDisposable
         _table.Unlink(slot);
         _table[slot].IsLive = false;
         _live--;
-    }
-
-    /// <summary>Keeps the NodeId of an inode that was just removed, if it would not come by itself. Returns its slot.</summary>
-    private int Remember(int slot)
-    {
-        bool comesByItself = _allocator is not null && (_table[slot].Node & InodeAllocator.VirtualBit) == 0;
-        if (comesByItself || _retained == 0)
-        {
-            return 0;
-        }
-
-        if (_remembered == _retained)
-        {
-            DropRemembered(_oldestRemembered);
-        }
-
-        int index = _table.Take();
-        ref InodeSlot remembered = ref _table[index];
-        ref InodeSlot gone = ref _table[slot];
-        remembered.Node = gone.Node;
-        remembered.Key = gone.Key;
-        remembered.Birth = gone.Birth;
-        remembered.Handle = gone.Handle;
-        remembered.IsRemembered = true;
-        remembered.PreviousRemembered = _newestRemembered;
-        remembered.NextRemembered = 0;
-        if (_newestRemembered != 0)
-        {
-            _table[_newestRemembered].NextRemembered = index;
-        }
-        else
-        {
-            _oldestRemembered = index;
-        }
-
-        _newestRemembered = index;
-        _remembered++;
-        _table.Link(index);
-        return index;
-    }
-
-    private void DropRemembered(int index)
-    {
-        ref InodeSlot slot = ref _table[index];
-        if (slot.PreviousRemembered != 0)
-        {
-            _table[slot.PreviousRemembered].NextRemembered = slot.NextRemembered;
-        }
-        else
-        {
-            _oldestRemembered = slot.NextRemembered;
-        }
-
-        if (slot.NextRemembered != 0)
-        {
-            _table[slot.NextRemembered].PreviousRemembered = slot.PreviousRemembered;
-        }
-        else
-        {
-            _newestRemembered = slot.PreviousRemembered;
-        }
-
-        slot.IsRemembered = false;
-        _remembered--;
-        _table.Unlink(index);
-        _table.Free(index);
-    }
-
-    private void ForgetMapping(in InodeKey key, in KernelHandle handle)
-    {
-        lock (_lock)
-        {
-            int slot = _table.Find(key, handle, int.MaxValue);
-            if (slot != 0 && _table[slot].IsRemembered)
-            {
-                DropRemembered(slot);
-            }
-        }
-    }
-
-    private unsafe bool IsDeleted(in HostInode inode)
-    {
-        int fd = inode.Fd;
-        if (fd < 0)
-        {
-            if (_mounts is null || inode.Handle.IsNone)
-            {
-                // There is no way to ask.
-                return false;
-            }
-
-            fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
-            if (fd < 0)
-            {
-                return fd == -(int)Errno.ESTALE;
-            }
-        }
-
-        // Sound: the buffer and the path live until the call returns.
-        StatxBuffer stat;
-        byte empty = 0;
-        int result = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat);
-        if (inode.Fd < 0)
-        {
-            _ = Sys.Close(fd);
-        }
-
-        return result == 0 && stat.stx_nlink == 0;
     }
 
     private void Close(int fd, in KernelHandle handle, int mount)

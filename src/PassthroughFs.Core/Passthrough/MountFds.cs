@@ -12,8 +12,8 @@ namespace PassthroughFs.Core.Passthrough;
 /// one. Shared by count, closed with the last inode.
 /// </summary>
 /// <remarks>
-/// The descriptor comes from the inode at hand, reopened, and not from a path in <c>/proc/self/mountinfo</c>: a path may
-/// be out of reach or covered by another mount, the inode is on the right mount for certain.
+/// The descriptor comes from the inode at hand, reopened, and not from a path in <c>/proc/self/mountinfo</c>: a path
+/// may be out of reach or covered by another mount, the inode is on the right mount for certain.
 /// </remarks>
 internal sealed partial class MountFds
 {
@@ -115,7 +115,9 @@ internal sealed partial class MountFds
         }
     }
 
-    /// <summary>Opens an inode of a mount; the caller holds one of its inodes. Returns an fd, or the error negated.</summary>
+    /// <summary>
+    /// Opens an inode of a mount; the caller holds one of its inodes. Returns an fd, or the error negated.
+    /// </summary>
     public unsafe int Open(int number, in KernelHandle handle, uint flags)
     {
         Unsafe.SkipInit(out FileHandleBuffer buffer);
@@ -124,8 +126,8 @@ internal sealed partial class MountFds
         buffer.handle_type = handle.Type;
         bytes.CopyTo(buffer.f_handle);
 
-        // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one of
-        // its inodes is counted.
+        // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one
+        // of its inodes is counted.
         int mountFd = Volatile.Read(ref _mounts)[number].Fd;
         int fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
         for (var wait = default(SpinWait); fd == -(int)Errno.ENOMEM && wait.Count < MaxTries; wait.SpinOnce())

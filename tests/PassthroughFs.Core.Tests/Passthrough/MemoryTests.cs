@@ -58,7 +58,8 @@ public sealed class MemoryTests : DescriptorCheck
             var request = new CreateRequest { Flags = Linux.O_RDWR, Mode = 0x180 };
             for (int i = 0; i < count; i++)
             {
-                Assert.Equal(Errno.OK, fs.Create(default, NodeId.Root, name, request, out Entry entry, out OpenReply open));
+                Assert.Equal(
+                    Errno.OK, fs.Create(default, NodeId.Root, name, request, out Entry entry, out OpenReply open));
                 Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, name, out _));
                 Assert.Equal(Errno.OK, fs.Unlink(default, NodeId.Root, name));
                 Assert.Equal(Errno.OK, fs.Release(default, entry.Node, open.Handle, default));

@@ -108,7 +108,8 @@ public sealed class FileSystemProperties : DescriptorCheck
     private static uint GidOfProcess { get; } = IdOfProcess("Gid:");
 
     private static uint IdOfProcess(string name) => uint.Parse(
-        File.ReadLines("/proc/self/status").First(line => line.StartsWith(name, StringComparison.Ordinal)).Split('\t')[2],
+        File.ReadLines("/proc/self/status").First(line => line.StartsWith(name, StringComparison.Ordinal))
+            .Split('\t')[2],
         System.Globalization.CultureInfo.InvariantCulture);
 
     private static ulong OpenDir(Rig rig)
@@ -150,8 +151,8 @@ public sealed class FileSystemProperties : DescriptorCheck
             int length = BinaryPrimitives.ReadInt32LittleEndian(record[16..]);
             list.Add(new DirectoryList.Item(
                 record.Slice(DirentSize, length).ToArray(), BinaryPrimitives.ReadUInt64LittleEndian(record),
-                BinaryPrimitives.ReadUInt64LittleEndian(record[8..]), BinaryPrimitives.ReadUInt32LittleEndian(record[20..]),
-                entry));
+                BinaryPrimitives.ReadUInt64LittleEndian(record[8..]),
+                BinaryPrimitives.ReadUInt32LittleEndian(record[20..]), entry));
             left = left[((start + DirentSize + length + 7) & ~7)..];
         }
 

@@ -52,7 +52,10 @@ public sealed class StoreProperties : DescriptorCheck
         { "descriptors, no birth times", new InodeStoreSetup { HasBirthTimes = false, UseMountIds = true } },
         { "host numbers", new InodeStoreSetup { UseHostIno = true, RetainedMappings = 2 } },
         { "handles", new InodeStoreSetup { UseHandles = true, RetainedMappings = 100 } },
-        { "handles and host numbers", new InodeStoreSetup { UseHandles = true, UseHostIno = true, UseMountIds = true } },
+        {
+            "handles and host numbers",
+            new InodeStoreSetup { UseHandles = true, UseHostIno = true, UseMountIds = true }
+        },
         { "nothing remembered", new InodeStoreSetup { RetainedMappings = 0 } },
     };
 
@@ -82,7 +85,8 @@ public sealed class StoreProperties : DescriptorCheck
                 i == 30 ? HandleStoreStep.Release : i == 11 ? HandleStoreStep.Add : HandleStoreStep.Get, i, i, i)),
         ];
         bool Fails(IEnumerable<Step<HandleStoreStep>> candidate) =>
-            candidate.SkipWhile(step => step.Kind != HandleStoreStep.Add).Any(step => step.Kind == HandleStoreStep.Release);
+            candidate.SkipWhile(step => step.Kind != HandleStoreStep.Add)
+                .Any(step => step.Kind == HandleStoreStep.Release);
         while (Steps.Shrink(steps).FirstOrDefault(Fails) is { } smaller)
         {
             steps = smaller;

@@ -53,7 +53,7 @@ internal sealed class AtPoint : IDisposable
             IsBackground = true,
         };
         thread.Start();
-        Assert.True(thread.Join(s_patience), "The other thread waits for this one, which holds something at this point.");
+        Assert.True(thread.Join(s_patience), "The other thread waits for this one, which holds something here.");
         if (fault is not null)
         {
             throw new InvalidOperationException(fault.Message, fault);

@@ -58,9 +58,8 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     {
         _directory.File("f");
         using PassthroughFileSystem fs = New(InodeFileHandles.Never);
-        Assert.Equal(
-            Errno.OK,
-            fs.TmpFile(default, NodeId.Root, new CreateRequest { Flags = Linux.O_RDWR, Mode = 0x180 }, out Entry file, out _));
+        var request = new CreateRequest { Flags = Linux.O_RDWR, Mode = 0x180 };
+        Assert.Equal(Errno.OK, fs.TmpFile(default, NodeId.Root, request, out Entry file, out _));
         fs.Inodes.NoteRemoval();
         Entry link = default;
         int held = HoldHost(fs, file.Node);
@@ -259,7 +258,8 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     private static unsafe void LinkHost(int fd, string path)
     {
         // Sound: the arrays are pinned until the call returns, and end with a NUL.
-        fixed (byte* source = Encoding.UTF8.GetBytes($"/proc/self/fd/{fd}\0"), target = Encoding.UTF8.GetBytes(path + '\0'))
+        fixed (byte* source = Encoding.UTF8.GetBytes($"/proc/self/fd/{fd}\0"))
+        fixed (byte* target = Encoding.UTF8.GetBytes(path + '\0'))
         {
             Assert.Equal(0, Sys.LinkAt(-1, source, -1, target, Constants.AT_SYMLINK_FOLLOW));
         }

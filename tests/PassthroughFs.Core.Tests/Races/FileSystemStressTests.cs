@@ -20,7 +20,8 @@ public sealed class FileSystemStressTests : DescriptorCheck
     [InlineData(InodeFileHandles.Prefer, false)]
     public void Lookup_forget_rename_unlink_and_create_at_once_lose_no_node(InodeFileHandles handles, bool useHostIno)
     {
-        using PassthroughFileSystem fs = New(config => (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno));
+        using PassthroughFileSystem fs = New(
+            config => (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno));
         void Use(Random random)
         {
             string name = s_names[random.Next(s_names.Length)];
@@ -54,7 +55,8 @@ public sealed class FileSystemStressTests : DescriptorCheck
 
             Errno attributes = fs.GetAttr(default, entry.Node, Handle.None, out AttrReply reply);
             Assert.True(
-                attributes == Errno.OK || (attributes == Errno.ESTALE && handles != InodeFileHandles.Never), $"{attributes}");
+                attributes == Errno.OK || (attributes == Errno.ESTALE && handles != InodeFileHandles.Never),
+                $"{attributes}");
             Assert.True(
                 attributes != Errno.OK || reply.Attributes.Ino == entry.Attributes.Ino,
                 $"{entry.Attributes.Ino} became {reply.Attributes.Ino}");

@@ -18,9 +18,9 @@ public sealed class NoTraceTests
     [Fact]
     public void The_library_that_users_get_has_no_points_to_stop_at()
     {
-        string configuration = typeof(NoTraceTests).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
+        var built = typeof(NoTraceTests).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!;
         string path = Path.Combine(
-            Repository.Root, "src", Library, "bin", configuration, "net10.0", Library + ".dll");
+            Repository.Root, "src", Library, "bin", built.Configuration, "net10.0", Library + ".dll");
         Assert.SkipUnless(File.Exists(path), "The library itself was not built.");
         Assert.Equal("", Traces(path));
 
