@@ -196,6 +196,7 @@ public sealed partial class InodeStore : IDisposable
         Reach("InodeStore.Forget: removed");
         if (remembered != 0 && _removals != _table[slot].Removals && IsDeleted(inode))
         {
+            Reach("InodeStore.Forget: deleted");
             ForgetMapping(inode.Key, inode.Handle);
         }
 

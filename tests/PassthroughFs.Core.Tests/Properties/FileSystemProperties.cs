@@ -50,14 +50,14 @@ public sealed class FileSystemProperties : DescriptorCheck
                 }),
             ofUsual);
 
+    // On a disk: tmpfs itself repeats an entry when the one behind it was removed.
     [Theory]
-    [InlineData(false, false)]
-    [InlineData(true, false)]
-    [InlineData(true, true)]
-    public void A_listing_in_pieces_has_everything_once(bool plus, bool inMemory) =>
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_listing_in_pieces_has_everything_once(bool plus) =>
         Cases.Holds(
             DirectoryListingSpec.Sequences,
-            steps => WithFileSystem(inMemory, null, fs =>
+            steps => WithFileSystem(false, null, fs =>
             {
                 Assert.Equal(Errno.OK, fs.OpenDir(default, NodeId.Root, 0, out OpenReply open));
                 return DirectoryListingSpec.Check(fs, Options(fs), Read, steps);

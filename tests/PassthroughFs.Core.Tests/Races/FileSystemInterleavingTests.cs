@@ -53,8 +53,10 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
         Assert.Equal(2u, reply.Attributes.Nlink);
     }
 
-    [Fact]
-    public void An_inode_that_comes_back_while_it_is_found_deleted_stays()
+    [Theory]
+    [InlineData("InodeStore.Forget: removed")]
+    [InlineData("InodeStore.Forget: deleted")]
+    public void An_inode_that_comes_back_while_it_is_found_deleted_stays(string point)
     {
         _directory.File("f");
         using PassthroughFileSystem fs = New(InodeFileHandles.Never);
@@ -63,9 +65,9 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
         fs.Inodes.NoteRemoval();
         Entry link = default;
         int held = HoldHost(fs, file.Node);
-        using (new AtPoint("InodeStore.Forget: removed", () =>
+        using (new AtPoint(point, () =>
         {
-            // It has no name while the forget looks, and the host gives it one.
+            // It has no name when the last lookup is given back, and the host gives it one.
             LinkHost(held, Path.Combine(_directory.Path, "link"));
             link = Lookup(fs, "link");
         }))
@@ -76,6 +78,8 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
         _ = Sys.Close(held);
         Assert.Equal(file.Node, link.Node);
         Assert.Equal(1ul, fs.Inodes.LookupCount(link.Node));
+        Assert.True(fs.Inodes.TryLookup(KeyOf(fs, link.Node), 0, KernelHandle.None, out NodeId again));
+        Assert.Equal(link.Node, again);
         Assert.Equal(0, fs.Inodes.RememberedCount);
     }
 
@@ -245,6 +249,12 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     {
         Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, name, out Entry entry));
         return entry;
+    }
+
+    private static InodeKey KeyOf(PassthroughFileSystem fs, NodeId node)
+    {
+        using HostInode inode = fs.Inodes.Get(node);
+        return inode.Key;
     }
 
     private static int HoldHost(PassthroughFileSystem fs, NodeId node)
