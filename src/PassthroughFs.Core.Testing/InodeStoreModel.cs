@@ -79,7 +79,12 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
     {
         var live = new Live
         {
-            File = file, Identity = identity, Node = node, Birth = file.Birth, Lookups = lookups, Fd = -1,
+            File = file,
+            Identity = identity,
+            Node = node,
+            Birth = file.Birth,
+            Lookups = lookups,
+            Fd = -1,
         };
         _live.Add(identity, live);
         _byNode.Add(node, live);

@@ -285,7 +285,11 @@ internal sealed class InodeStoreRun : IDisposable
         fd = _ledger.Open();
         return new NewInode
         {
-            Key = key, Birth = file.Birth, Handle = file.Handle, Fd = fd, Mode = Linux.S_IFREG,
+            Key = key,
+            Birth = file.Birth,
+            Handle = file.Handle,
+            Fd = fd,
+            Mode = Linux.S_IFREG,
         };
     }
 }

@@ -30,7 +30,9 @@ public sealed class MountIdTests : DescriptorCheck
         _isMounted = true;
         using var fs = new PassthroughFileSystem(new PassthroughConfig
         {
-            RootDir = _directory.Path, InodeFileHandles = handles, EnableMntid = mountsCount,
+            RootDir = _directory.Path,
+            InodeFileHandles = handles,
+            EnableMntid = mountsCount,
         });
         Assert.Equal(Errno.OK, fs.Import());
         Assert.Equal(Errno.OK, fs.LookupPath(default, "source/f", out Entry first));

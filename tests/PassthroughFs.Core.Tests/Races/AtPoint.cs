@@ -1,7 +1,6 @@
 using System;
 using System.Collections.Generic;
 using System.Threading;
-using PassthroughFs.Core.Passthrough;
 using Xunit;
 
 namespace PassthroughFs.Core.Tests.Races;
@@ -20,7 +19,7 @@ internal sealed class AtPoint : IDisposable
     public AtPoint(string point, Action action)
     {
         _actions.Add(point, action);
-        Interleaving.Set(Reached);
+        Core.Passthrough.Interleaving.Set(Reached);
     }
 
     /// <summary>Whether this thread came to every point: a test that misses its moment shows nothing.</summary>
@@ -62,7 +61,7 @@ internal sealed class AtPoint : IDisposable
 
     public void Dispose()
     {
-        Interleaving.Set(null);
+        Core.Passthrough.Interleaving.Set(null);
         Assert.Null(_fault);
         Assert.True(WasReached, $"Not reached: {string.Join(", ", _actions.Keys)}");
     }
