@@ -76,6 +76,18 @@ internal sealed unsafe class FusermountHelper : ActiveMount
         }
     }
 
+    /// <summary>The helper's -o.</summary>
+    public static string OptionText(MountOptions options, Paths paths)
+    {
+        List<string> words = [.. MountFlags.Words(options.Flags)];
+        words.Add("subtype=ptfs");
+        words.Add("fsname=" + OptionList.Escape(KernelMount.SourceName(options, paths)));
+        words.AddRange(options.AllowOther ? ["allow_other"] : []);
+        words.AddRange(options.DefaultPermissions ? ["default_permissions"] : []);
+        words.AddRange(options.AutoUnmount ? ["auto_unmount"] : []);
+        return string.Join(',', words);
+    }
+
     protected override void Detach()
     {
         ChildProcess? child = ChildProcess.Start(
@@ -84,17 +96,6 @@ internal sealed unsafe class FusermountHelper : ActiveMount
         _ = child?.WaitForExit();
         _socket.Dispose();
         _ = _waiting?.WaitForExit();
-    }
-
-    private static string OptionText(MountOptions options, Paths paths)
-    {
-        List<string> words = [.. MountFlags.Words(options.Flags)];
-        words.Add("subtype=ptfs");
-        words.Add("fsname=" + OptionList.Escape(options.FsName ?? paths.Source));
-        words.AddRange(options.AllowOther ? ["allow_other"] : []);
-        words.AddRange(options.DefaultPermissions ? ["default_permissions"] : []);
-        words.AddRange(options.AutoUnmount ? ["auto_unmount"] : []);
-        return string.Join(',', words);
     }
 
     // The helper's own words, where we have none that say what to do.

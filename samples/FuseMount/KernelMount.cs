@@ -22,12 +22,8 @@ internal sealed unsafe class KernelMount : ActiveMount
             throw new MountException(DeviceMessage(error));
         }
 
-        string data = string.Create(
-            CultureInfo.InvariantCulture,
-            $"fd={fd},rootmode={ToOctal(paths.SourceMode)},user_id={Libc.geteuid()},group_id={Libc.getegid()}");
-        data += options.AllowOther ? ",allow_other" : "";
-        data += options.DefaultPermissions ? ",default_permissions" : "";
-        error = Mount(options.FsName ?? paths.Source, paths.MountPoint, options.Flags, data);
+        error = Mount(
+            SourceName(options, paths), paths.MountPoint, options.Flags, Data(options, paths.SourceMode, fd));
         if (error != Errno.OK)
         {
             _ = Libc.close(fd);
@@ -35,6 +31,19 @@ internal sealed unsafe class KernelMount : ActiveMount
         }
 
         return new KernelMount(fd, paths.MountPoint);
+    }
+
+    /// <summary>What mount tables will show as the source.</summary>
+    public static string SourceName(MountOptions options, Paths paths) => options.FsName ?? paths.Source;
+
+    /// <summary>The options that FUSE itself understands, as mount(2) wants them.</summary>
+    public static string Data(MountOptions options, uint rootMode, int fd)
+    {
+        string data = string.Create(
+            CultureInfo.InvariantCulture,
+            $"fd={fd},rootmode={ToOctal(rootMode)},user_id={Libc.geteuid()},group_id={Libc.getegid()}");
+        data += options.AllowOther ? ",allow_other" : "";
+        return data + (options.DefaultPermissions ? ",default_permissions" : "");
     }
 
     /// <summary>Why the device could not be opened, and what to do.</summary>

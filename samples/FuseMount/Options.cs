@@ -93,6 +93,8 @@ internal static class Options
     {
         Description = "What mount tables show as the source; default SOURCE",
         HelpName = "NAME",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = Last,
     };
 
     public static readonly Option<int?> Threads = Number(
@@ -144,9 +146,10 @@ internal static class Options
         {
             Description = description,
             HelpName = choices,
+            Arity = ArgumentArity.OneOrMore,
             CustomParser = argument =>
             {
-                string text = Only(argument);
+                string text = Last(argument);
                 string? found = Enum.GetNames<T>().FirstOrDefault(
                     choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase));
                 if (found is null)
@@ -164,9 +167,10 @@ internal static class Options
     {
         Description = description,
         HelpName = "SECONDS",
+        Arity = ArgumentArity.OneOrMore,
         CustomParser = argument =>
         {
-            string text = Only(argument);
+            string text = Last(argument);
             if (double.TryParse(
                 text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds)
                 && seconds <= MaxTimeout)
@@ -183,9 +187,10 @@ internal static class Options
     {
         Description = description,
         HelpName = unit,
+        Arity = ArgumentArity.OneOrMore,
         CustomParser = argument =>
         {
-            string text = Only(argument);
+            string text = Last(argument);
             if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
                 && number >= least && number <= most)
             {
@@ -197,6 +202,6 @@ internal static class Options
         },
     };
 
-    // The arity of these options is one.
-    private static string Only(ArgumentResult argument) => argument.Tokens[0].Value;
+    // The last one counts: what fstab says comes before what the command line of mount(8) says.
+    private static string Last(ArgumentResult argument) => argument.Tokens[^1].Value;
 }

@@ -47,9 +47,10 @@ run() {
     mkdir -p "$2/$slot" && cd "$2/$slot"
     timeout 300 sh "$3/tests/$1" >"$4/$slot" 2>&1 || echo "not ok 0 the file ended with $?" >>"$4/$slot"
   ' _ {} "$2" "$tree" "$work/$1.results"
-  (cd "$work/$1.results" && grep -HE '^(not )?ok [0-9]+' -- * | sed -E 's/^([^:]*):((not )?ok [0-9]+).*/\1 \2/' |
-    sort -V) >"$work/$1.txt"
-  echo "$1: $(grep -c ' ok ' "$work/$1.txt" || true) assertions, $(grep -c ' not ok ' "$work/$1.txt" || true) not ok"
+  # What the suite itself marks TODO is no failure, but has to be the same as on the bare directory.
+  (cd "$work/$1.results" && grep -HE '^(not )?ok [0-9]+' -- * |
+    sed -E 's/:not ok ([0-9]+) # TODO.*/ todo \1/; s/^([^:]*):((not )?ok [0-9]+).*/\1 \2/' | sort -V) >"$work/$1.txt"
+  echo "$1: $(wc -l <"$work/$1.txt") assertions, $(grep -c ' not ok ' "$work/$1.txt" || true) not ok"
 }
 
 mounted() {
@@ -72,7 +73,7 @@ mounted() {
 # compare NAME: prints what differs from the bare directory.
 compare() {
   echo "differences between bare and $1:"
-  diff <(grep -v '^$' "$work/bare.txt") "$work/$1.txt" | sed -n 's/^>/  /p' | sed 's/not ok/not ok/' || true
+  diff "$work/bare.txt" "$work/$1.txt" | sed -n 's/^>/  /p' || true
 }
 
 run bare "$work/bare"

@@ -34,6 +34,9 @@ public ref struct DataSink
     public readonly int Peek(Span<IoSegment> target) => _cursor.Peek(target);
 
     /// <summary>Says that the next <paramref name="count"/> bytes have been filled.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// That is more than <see cref="Remaining"/>, or negative.
+    /// </exception>
     public void Advance(long count)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);

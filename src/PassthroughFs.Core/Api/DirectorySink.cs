@@ -21,7 +21,9 @@ public abstract class DirectorySink
     /// <summary>Adds an entry of READDIR.</summary>
     /// <param name="ino">The number the client shows as <c>d_ino</c>.</param>
     /// <param name="offset">The cookie from which a later call goes on behind this entry.</param>
-    /// <param name="type">The file's type as in <c>d_type</c> (<c>S_IFMT</c> bits shifted right by 12), 0 if not known.</param>
+    /// <param name="type">
+    /// The file's type as in <c>d_type</c> (<c>S_IFMT</c> bits shifted right by 12), 0 if not known.
+    /// </param>
     /// <param name="name">The name without NUL, 1 to 255 bytes.</param>
     /// <returns>False if it does not fit; then nothing was added and the listing ends here for now.</returns>
     public abstract bool TryAdd(ulong ino, ulong offset, uint type, ReadOnlySpan<byte> name);

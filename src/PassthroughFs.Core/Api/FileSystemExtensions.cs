@@ -4,18 +4,20 @@ using System.Text;
 namespace PassthroughFs.Core.Api;
 
 /// <summary>
-/// Overloads for callers without a transport: names as text, data as spans. They allocate; a transport's path does not
-/// use them.
+/// Overloads for callers without a transport: names as text (sent as UTF-8), data as spans. They allocate; a
+/// transport's path does not use them.
 /// </summary>
 public static class FileSystemExtensions
 {
     /// <inheritdoc cref="IFileSystem.Lookup"/>
-    public static Errno Lookup(this IFileSystem fs, in RequestContext context, NodeId parent, string name, out Entry entry) =>
+    public static Errno Lookup(
+        this IFileSystem fs, in RequestContext context, NodeId parent, string name, out Entry entry) =>
         NotNull(fs).Lookup(context, parent, Bytes(name), out entry);
 
     /// <inheritdoc cref="IFileSystem.Mkdir"/>
     public static Errno Mkdir(
-        this IFileSystem fs, in RequestContext context, NodeId parent, string name, uint mode, uint umask, out Entry entry) =>
+        this IFileSystem fs, in RequestContext context, NodeId parent, string name, uint mode, uint umask,
+        out Entry entry) =>
         NotNull(fs).Mkdir(context, parent, Bytes(name), mode, umask, out entry);
 
     /// <inheritdoc cref="IFileSystem.Mknod"/>
@@ -30,7 +32,8 @@ public static class FileSystemExtensions
 
     /// <inheritdoc cref="IFileSystem.Link"/>
     public static Errno Link(
-        this IFileSystem fs, in RequestContext context, NodeId node, NodeId newParent, string newName, out Entry entry) =>
+        this IFileSystem fs, in RequestContext context, NodeId node, NodeId newParent, string newName,
+        out Entry entry) =>
         NotNull(fs).Link(context, node, newParent, Bytes(newName), out entry);
 
     /// <inheritdoc cref="IFileSystem.Unlink"/>
@@ -55,8 +58,13 @@ public static class FileSystemExtensions
     /// <summary>Walks a path of names separated by "/" from the root, with one lookup for each.</summary>
     /// <remarks>
     /// Adds 1 to the lookup count of the last node; those on the way are forgotten again. An empty path is the root,
-    /// looked up by ".".
+    /// looked up by ".". Symbolic links are not followed.
     /// </remarks>
+    /// <param name="fs">The file system.</param>
+    /// <param name="context">Who asks.</param>
+    /// <param name="path">The path; a "/" at its beginning or end does not matter.</param>
+    /// <param name="entry">The last node.</param>
+    /// <returns>As <see cref="IFileSystem.Lookup"/>; ENOENT for a name that is known not to exist.</returns>
     public static Errno LookupPath(this IFileSystem fs, in RequestContext context, string path, out Entry entry)
     {
         NotNull(fs);

@@ -14,8 +14,8 @@ namespace PassthroughFs.Core.Api;
 /// </para>
 /// <para>
 /// Names are bytes without NUL, one path component of 1 to 255 bytes. Spans, sinks and the context are borrowed: valid
-/// until the call returns. Offsets, sizes and lengths are bytes. Each member says what it adds to a node's lookup count;
-/// one that does not mention it adds nothing.
+/// until the call returns. Offsets, sizes and lengths are bytes. Each member says what it adds to a node's lookup
+/// count; one that does not mention it adds nothing.
 /// </para>
 /// <para>
 /// Each member has a default that answers <see cref="Errno.ENOSYS"/>: implement what the file system has. For some
@@ -32,13 +32,16 @@ public interface IFileSystem
     /// <param name="accepted">
     /// What of it the file system acts on; anything that was not offered is ignored by the caller.
     /// </param>
+    /// <returns>Whatever makes a session impossible, as ENOENT for a directory to serve that is not there.</returns>
     Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
     {
         accepted = InitFlags.None;
         return Errno.OK;
     }
 
-    /// <summary>Ends a session: every node but the root and every handle is gone, as after a forget and release.</summary>
+    /// <summary>
+    /// Ends a session: every node but the root and every handle is gone, as after a forget and release.
+    /// </summary>
     void Destroy(in RequestContext context)
     {
     }
@@ -56,7 +59,9 @@ public interface IFileSystem
         return Errno.ENOSYS;
     }
 
-    /// <summary>Gives back <paramref name="count"/> lookups of a node. An unknown node and the root are ignored.</summary>
+    /// <summary>
+    /// Gives back <paramref name="count"/> lookups of a node. An unknown node and the root are ignored.
+    /// </summary>
     /// <remarks>
     /// Takes <paramref name="count"/> from the lookup count, at most down to 0; at 0 the node is gone.
     /// </remarks>
@@ -75,6 +80,10 @@ public interface IFileSystem
     }
 
     /// <summary>Gets a node's attributes, by an open file where <paramref name="handle"/> names one.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="handle">An open file of it, or none.</param>
+    /// <param name="reply">The attributes.</param>
     Errno GetAttr(in RequestContext context, NodeId node, Handle handle, out AttrReply reply)
     {
         reply = default;
@@ -82,7 +91,12 @@ public interface IFileSystem
     }
 
     /// <summary>Changes a node's attributes, in the order mode, owner, size, times; stops at the first error.</summary>
-    /// <returns>EPERM, EINVAL, EFBIG, …</returns>
+    /// <remarks>What was changed before an error stays changed.</remarks>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="request">What to change; what its <see cref="SetAttrRequest.Valid"/> leaves out stays.</param>
+    /// <param name="reply">All attributes as they are afterwards.</param>
+    /// <returns>EPERM, EISDIR for the size of a directory, EINVAL for that of anything but a file, EFBIG, …</returns>
     Errno SetAttr(in RequestContext context, NodeId node, in SetAttrRequest request, out AttrReply reply)
     {
         reply = default;
@@ -92,7 +106,9 @@ public interface IFileSystem
     /// <summary>Reads where a symbolic link points to.</summary>
     /// <param name="context">Who asks.</param>
     /// <param name="node">A symbolic link.</param>
-    /// <param name="target">Gets the target without NUL; <see cref="Linux.PATH_MAX"/> bytes hold any.</param>
+    /// <param name="target">
+    /// Gets the target without NUL; <see cref="Linux.PATH_MAX"/> bytes hold any, fewer may get its beginning alone.
+    /// </param>
     /// <param name="length">How many bytes were put into <paramref name="target"/>.</param>
     /// <returns>EINVAL if it is no symbolic link, …</returns>
     Errno ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
@@ -103,7 +119,9 @@ public interface IFileSystem
 
     /// <summary>Makes a symbolic link, owned by the caller.</summary>
     /// <remarks>Adds 1 to the lookup count of the new node.</remarks>
-    /// <returns>EEXIST, ENAMETOOLONG for a target of <see cref="Linux.PATH_MAX"/> bytes or more, ENOENT for an empty one, …</returns>
+    /// <returns>
+    /// EEXIST, ENAMETOOLONG for a target of <see cref="Linux.PATH_MAX"/> bytes or more, ENOENT for an empty one, …
+    /// </returns>
     Errno Symlink(
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, ReadOnlySpan<byte> target, out Entry entry)
     {
@@ -160,13 +178,20 @@ public interface IFileSystem
     /// <param name="newParent">The directory of the new name.</param>
     /// <param name="newName">The new name.</param>
     /// <param name="flags">RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT; 0 replaces.</param>
-    /// <returns>EXDEV, EEXIST, ENOTEMPTY, EISDIR, ENOTDIR, EINVAL for other flags or a directory into itself, …</returns>
+    /// <returns>
+    /// EXDEV, EEXIST, ENOTEMPTY, EISDIR, ENOTDIR, EINVAL for other flags or a directory into itself, …
+    /// </returns>
     Errno Rename(
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, NodeId newParent,
         ReadOnlySpan<byte> newName, uint flags) => Errno.ENOSYS;
 
     /// <summary>Gives a node one more name.</summary>
     /// <remarks>Adds 1 to the lookup count of <paramref name="node"/>.</remarks>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node: a file of any type but a directory. A symbolic link is not followed.</param>
+    /// <param name="newParent">The directory of the new name.</param>
+    /// <param name="newName">The new name.</param>
+    /// <param name="entry">The node again.</param>
     /// <returns>EEXIST, EPERM for a directory, EXDEV, EMLINK, …</returns>
     Errno Link(in RequestContext context, NodeId node, NodeId newParent, ReadOnlySpan<byte> newName, out Entry entry)
     {
@@ -174,15 +199,15 @@ public interface IFileSystem
         return Errno.ENOSYS;
     }
 
-    /// <summary>Opens a node. Only regular files are ever opened.</summary>
+    /// <summary>Opens a file. Directories are opened by <see cref="OpenDir"/>.</summary>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>
     /// <param name="flags">Open flags (<see cref="Linux"/>) without O_CREAT, O_EXCL and O_NOCTTY.</param>
     /// <param name="openFlags">FUSE's own flags.</param>
     /// <param name="reply">The handle, to be given back by <see cref="Release"/>.</param>
     /// <returns>
-    /// ENOSYS, after FUSE_NO_OPEN_SUPPORT was agreed on: reads and writes need no open, do not ask again. EACCES, EMFILE,
-    /// ETXTBSY, …
+    /// EBADF for a FIFO, socket, device or symbolic link: those are the client's to open and follow. ENOSYS, after
+    /// FUSE_NO_OPEN_SUPPORT was agreed on: reads and writes need no open, do not ask again. EACCES, EMFILE, ETXTBSY, …
     /// </returns>
     Errno Open(in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
     {
@@ -191,7 +216,15 @@ public interface IFileSystem
     }
 
     /// <summary>Reads into <paramref name="sink"/>; stops short only at the end of the file or on an error.</summary>
-    /// <remarks>With an error after some bytes, the bytes count and the error comes with the next call.</remarks>
+    /// <remarks>
+    /// With an error after some bytes, the bytes count (<see cref="DataSink.Written"/>) and the error comes with the
+    /// next call.
+    /// </remarks>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="handle">An open file of it; none where reading needs no open.</param>
+    /// <param name="request">Where to read.</param>
+    /// <param name="sink">Gets the data, as many as it has room for.</param>
     /// <returns>EISDIR, EBADF if the handle is not open for reading, …</returns>
     Errno Read(in RequestContext context, NodeId node, Handle handle, in ReadRequest request, ref DataSink sink) =>
         Errno.ENOSYS;
@@ -201,8 +234,14 @@ public interface IFileSystem
     /// With an error after some bytes, the bytes count (<see cref="DataSource.Consumed"/>) and the error comes with the
     /// next call.
     /// </remarks>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="handle">An open file of it; none where writing needs no open.</param>
+    /// <param name="request">Where to write.</param>
+    /// <param name="source">The data.</param>
     /// <returns>ENOSPC, EFBIG, EDQUOT, EBADF if the handle is not open for writing, …</returns>
-    Errno Write(in RequestContext context, NodeId node, Handle handle, in WriteRequest request, ref DataSource source) =>
+    Errno Write(
+        in RequestContext context, NodeId node, Handle handle, in WriteRequest request, ref DataSource source) =>
         Errno.ENOSYS;
 
     /// <summary>Describes the file system a node is on.</summary>
@@ -213,6 +252,8 @@ public interface IFileSystem
     }
 
     /// <summary>Gives an open file back; its handle is never valid again.</summary>
+    /// <remarks>The file itself is closed when the calls under way that use it are done.</remarks>
+    /// <returns>EBADF if it is not open. The client has no use for an error.</returns>
     Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) => Errno.ENOSYS;
 
     /// <summary>Makes a file's content durable, and unless <paramref name="dataSync"/> its attributes.</summary>
@@ -260,7 +301,9 @@ public interface IFileSystem
     /// <returns>ENODATA, … ENOSYS: do not ask again.</returns>
     Errno RemoveXattr(in RequestContext context, NodeId node, ReadOnlySpan<byte> name) => Errno.ENOSYS;
 
-    /// <summary>A file descriptor of the open file was closed in the client; may come more than once for a handle.</summary>
+    /// <summary>
+    /// A file descriptor of the open file was closed in the client; may come more than once for a handle.
+    /// </summary>
     /// <returns>Errors of delayed writes: EIO, ENOSPC, EDQUOT, … ENOSYS: success, do not ask again.</returns>
     Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) => Errno.ENOSYS;
 
@@ -296,20 +339,33 @@ public interface IFileSystem
         Errno.ENOSYS;
 
     /// <summary>Gives an open directory back; its handle is never valid again.</summary>
+    /// <returns>EBADF if it is not open. The client has no use for an error.</returns>
     Errno ReleaseDir(in RequestContext context, NodeId node, Handle handle, uint flags) => Errno.ENOSYS;
 
     /// <summary>Makes a directory's entries durable, and unless <paramref name="dataSync"/> its attributes.</summary>
     /// <returns>EIO, … ENOSYS: the client reports success and does not ask again.</returns>
     Errno FsyncDir(in RequestContext context, NodeId node, Handle handle, bool dataSync) => Errno.ENOSYS;
 
-    /// <summary>Asks whether the caller may do something (R_OK, W_OK, X_OK or F_OK).</summary>
-    /// <returns>EACCES, EROFS, … ENOSYS: always yes, do not ask again.</returns>
+    /// <summary>Asks whether the caller may do something.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="mask">R_OK, W_OK and X_OK, any of them; F_OK only asks whether it is there.</param>
+    /// <returns>EACCES, EROFS, EINVAL for other bits, … ENOSYS: always yes, do not ask again.</returns>
     Errno Access(in RequestContext context, NodeId node, uint mask) => Errno.ENOSYS;
 
-    /// <summary>Makes a regular file, owned by the caller, and opens it; opens what exists unless O_EXCL is set.</summary>
+    /// <summary>
+    /// Makes a regular file, owned by the caller, and opens it; opens what exists unless O_EXCL is set.
+    /// </summary>
     /// <remarks>
-    /// Adds 1 to the lookup count of the node in <paramref name="entry"/>, and makes a handle unless opens are not needed.
+    /// Adds 1 to the lookup count of the node in <paramref name="entry"/>, and makes a handle unless opens are not
+    /// needed. With an error neither.
     /// </remarks>
+    /// <param name="context">Who asks.</param>
+    /// <param name="parent">A directory.</param>
+    /// <param name="name">The name.</param>
+    /// <param name="request">What to make, and how to open it.</param>
+    /// <param name="entry">The node.</param>
+    /// <param name="reply">The handle, to be given back by <see cref="Release"/>.</param>
     /// <returns>EEXIST with O_EXCL, EISDIR, ELOOP for a symbolic link, … ENOSYS: use mknod and open.</returns>
     Errno Create(
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, in CreateRequest request, out Entry entry,
@@ -320,7 +376,9 @@ public interface IFileSystem
         return Errno.ENOSYS;
     }
 
-    /// <summary>Makes a regular file with no name in <paramref name="parent"/>, owned by the caller, and opens it.</summary>
+    /// <summary>
+    /// Makes a regular file with no name in <paramref name="parent"/>, owned by the caller, and opens it.
+    /// </summary>
     /// <remarks>Adds 1 to the lookup count of the node in <paramref name="entry"/>, and makes a handle.</remarks>
     /// <returns>EOPNOTSUPP where the host's file system has none, … ENOSYS: do not ask again.</returns>
     Errno TmpFile(
@@ -358,6 +416,9 @@ public interface IFileSystem
     }
 
     /// <summary>Copies from one open file to another inside the host; may copy less than asked.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="request">From where, to where, how much.</param>
+    /// <param name="copied">How many bytes; 0 at the end of the source.</param>
     /// <returns>EXDEV, EINVAL for overlapping ranges, EISDIR, … ENOSYS: do not ask again.</returns>
     Errno CopyFileRange(in RequestContext context, in CopyFileRangeRequest request, out ulong copied)
     {
@@ -389,7 +450,9 @@ public interface IFileSystem
     /// <param name="node">The node.</param>
     /// <param name="handle">An open file of it.</param>
     /// <param name="command">The command, <c>ioctl</c>'s second argument.</param>
-    /// <param name="argument">The third argument as the caller gave it: an address in the client, of no use as such.</param>
+    /// <param name="argument">
+    /// The third argument as the caller gave it: an address in the client, of no use as such.
+    /// </param>
     /// <param name="input">What the command passes in.</param>
     /// <param name="output">Gets what the command passes out.</param>
     /// <param name="written">How many bytes of <paramref name="output"/> are set.</param>
@@ -405,13 +468,24 @@ public interface IFileSystem
     }
 
     /// <summary>Maps a block of a file to a block of its device.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="block">The block of the file, in units of <paramref name="blockSize"/>.</param>
+    /// <param name="blockSize">In bytes.</param>
+    /// <param name="result">The block of the device, in the same units.</param>
+    /// <returns>ENOSYS: not supported, do not ask again.</returns>
     Errno Bmap(in RequestContext context, NodeId node, ulong block, uint blockSize, out ulong result)
     {
         result = 0;
         return Errno.ENOSYS;
     }
 
-    /// <summary>Asks which events are ready on an open file (POLLIN, …).</summary>
+    /// <summary>Asks which events are ready on an open file.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="handle">An open file of it.</param>
+    /// <param name="events">Which are wanted (POLLIN, POLLOUT, …).</param>
+    /// <param name="ready">Which are ready.</param>
     /// <returns>… ENOSYS: always ready, do not ask again.</returns>
     Errno Poll(in RequestContext context, NodeId node, Handle handle, uint events, out uint ready)
     {

@@ -30,14 +30,18 @@ public enum OpenReplyFlags : uint
     /// <summary>Direct writes to the same file may run at the same time.</summary>
     FOPEN_PARALLEL_DIRECT_WRITES = 1 << 6,
 
-    /// <summary>The kernel reads and writes the backing file by itself; <see cref="OpenReply.BackingId"/> counts.</summary>
+    /// <summary>
+    /// The kernel reads and writes the backing file by itself; <see cref="OpenReply.BackingId"/> counts.
+    /// </summary>
     FOPEN_PASSTHROUGH = 1 << 7,
 }
 
 /// <summary>The answer to open, opendir, create and tmpfile.</summary>
 public struct OpenReply
 {
-    /// <summary>The new handle; <see cref="Api.Handle.None"/> where the server keeps no state for the open file.</summary>
+    /// <summary>
+    /// The new handle; <see cref="Api.Handle.None"/> where the server keeps no state for the open file.
+    /// </summary>
     public Handle Handle;
 
     /// <summary>What the client shall do.</summary>

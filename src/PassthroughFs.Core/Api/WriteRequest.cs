@@ -25,7 +25,9 @@ public struct WriteRequest
     /// <summary>Byte offset in the file.</summary>
     public ulong Offset;
 
-    /// <summary>The open file's flags as they are now in the client (<see cref="Linux"/>); null for as it was opened.</summary>
+    /// <summary>
+    /// The open file's flags as they are now in the client (<see cref="Linux"/>); null for as it was opened.
+    /// </summary>
     public uint? Flags;
 
     /// <summary>FUSE's own flags.</summary>

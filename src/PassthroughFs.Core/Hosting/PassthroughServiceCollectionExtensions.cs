@@ -19,7 +19,13 @@ public static class PassthroughServiceCollectionExtensions
     /// <param name="configure">Sets the options, or null for what is configured elsewhere.</param>
     /// <returns>The services.</returns>
     /// <remarks>
-    /// The first use throws an <see cref="OptionsValidationException"/> that lists each fault of the configuration.
+    /// <para>
+    /// The first use throws an <see cref="OptionsValidationException"/> that lists each fault of the configuration, and
+    /// what the constructor of <see cref="PassthroughFileSystem"/> throws otherwise.
+    /// </para>
+    /// <para>
+    /// The provider owns the file system: disposing of the provider closes every descriptor, so end the sessions first.
+    /// </para>
     /// </remarks>
     public static IServiceCollection AddPassthroughFileSystem(
         this IServiceCollection services, Action<PassthroughConfig>? configure = null)

@@ -174,6 +174,12 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         wanted |= If(Config.PosixAcl, InitFlags.FUSE_POSIX_ACL);
 
         accepted = wanted & offered;
+        if (accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT))
+        {
+            // Without opens nobody would truncate: the client must do it by a setattr of its own.
+            accepted &= ~InitFlags.FUSE_ATOMIC_O_TRUNC;
+        }
+
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
         _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);

@@ -9,7 +9,7 @@ using static PassthroughFs.Core.IntegrationTests.Posix.Octal;
 
 namespace PassthroughFs.Core.IntegrationTests.Errnos;
 
-/// <summary>The usual misuses of each operation: the errno is what the bare directory gives, and what it should be.</summary>
+/// <summary>The usual misuses of each operation: the errno is the bare directory's, and what it should be.</summary>
 public sealed class ErrnoMatrixTests(WayPool ways)
 {
     private static readonly string Long = new('n', 256);
@@ -124,8 +124,10 @@ public sealed class ErrnoMatrixTests(WayPool ways)
         yield return ("seek: data past the end", null, p => p.LSeek(p.MustOpen("file", 0), 99, SEEK_DATA, out _));
         yield return ("seek: hole past the end", null, p => p.LSeek(p.MustOpen("file", 0), 99, SEEK_HOLE, out _));
         yield return ("fallocate: no length", Errno.EINVAL, p => p.FAllocate(p.MustOpen("file", O_RDWR), 0, 0, 0));
-        yield return ("fallocate: punch without keep", Errno.EOPNOTSUPP, p => p.FAllocate(p.MustOpen("file", O_RDWR), 2, 0, 9));
-        yield return ("fallocate: too large", Errno.EFBIG, p => p.FAllocate(p.MustOpen("file", O_RDWR), 0, 1, long.MaxValue));
+        yield return ("fallocate: punch without keep", Errno.EOPNOTSUPP, p =>
+            p.FAllocate(p.MustOpen("file", O_RDWR), 2, 0, 9));
+        yield return ("fallocate: too large", Errno.EFBIG, p =>
+            p.FAllocate(p.MustOpen("file", O_RDWR), 0, 1, long.MaxValue));
     }
 
     [Theory, EveryWay]
@@ -141,7 +143,8 @@ public sealed class ErrnoMatrixTests(WayPool ways)
             (Errno onBare, Errno onWay) = (call(bare.P), call(s.P));
             if (onWay != onBare || onBare != (expected ?? onBare))
             {
-                wrong.Add($"{name}: {expected?.ToString() ?? "the host's"} is due, the bare directory gives {onBare}, this way {onWay}");
+                string due = expected?.ToString() ?? "the host's";
+                wrong.Add($"{name}: {due} is due, the bare directory gives {onBare}, this way {onWay}");
             }
         }
 

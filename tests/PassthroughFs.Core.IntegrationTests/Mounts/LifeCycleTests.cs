@@ -177,7 +177,8 @@ public sealed class LifeCycleTests
         // Two thousand times the client hears of it; the log does once.
         mount.ExpectedFault = "Out of file descriptors";
         using var watchdog = new Watchdog(mount);
-        ShellResult walk = Shell.Script("find . -type f -size -2 2>&1 >/dev/null | sed 's/.*: //' | sort -u", at.Path, 60);
+        ShellResult walk = Shell.Script(
+            "find . -type f -size -2 2>&1 >/dev/null | sed 's/.*: //' | sort -u", at.Path, 60);
         string[] messages = walk.Out.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.NotEmpty(messages);
         Assert.All(messages, message => Assert.Contains(

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace PassthroughFs.Core.IntegrationTests.Platform;
 
-/// <summary>libc, declared apart from the library's own declarations: a wrong one there must not hide itself here.</summary>
+/// <summary>libc, declared apart from the library's declarations: a wrong one must not hide itself.</summary>
 internal static unsafe partial class Native
 {
     public const int AT_FDCWD = -100;
@@ -102,7 +102,8 @@ internal static unsafe partial class Native
     public static partial int FAllocate(int fd, int mode, long offset, long length);
 
     [LibraryImport(Libc, EntryPoint = "copy_file_range", SetLastError = true)]
-    public static partial nint CopyFileRange(int from, long* fromOffset, int to, long* toOffset, nuint count, uint flags);
+    public static partial nint CopyFileRange(
+        int from, long* fromOffset, int to, long* toOffset, nuint count, uint flags);
 
     [LibraryImport(Libc, EntryPoint = "statfs", SetLastError = true)]
     public static partial int StatFs(byte[] path, byte* buffer);

@@ -42,7 +42,11 @@ internal sealed partial class DispatchPosix
         fd = _nextFd++;
         _open[fd] = new OpenNode
         {
-            Node = walk.Node, Handle = handle, Flags = flags, IsDirectory = directory, Walk = walk,
+            Node = walk.Node,
+            Handle = handle,
+            Flags = flags,
+            IsDirectory = directory,
+            Walk = walk,
         };
         return Errno.OK;
     }

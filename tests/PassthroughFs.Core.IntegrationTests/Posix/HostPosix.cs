@@ -27,7 +27,8 @@ internal sealed unsafe partial class HostPosix(string root) : IPosix
         _open.Clear();
     }
 
-    public byte[] Resolve(PosixPath path) => Bytes.Z([.. System.Text.Encoding.UTF8.GetBytes(Root + "/"), .. path.Bytes]);
+    public byte[] Resolve(PosixPath path) =>
+        Bytes.Z([.. System.Text.Encoding.UTF8.GetBytes(Root + "/"), .. path.Bytes]);
 
     private static Errno Of(nint result) => result < 0 ? (Errno)Marshal.GetLastPInvokeError() : Errno.OK;
 

@@ -46,7 +46,7 @@ public sealed class ProgramTests
         Run(backing, options, asUser, 60, """
             export TMPDIR=$PWD
             printf '#include <stdio.h>\nint twice(int x) { return 2 * x; }\n' > a.c
-            printf 'int twice(int); extern int printf(const char*, ...); int main(void) { printf("%%d\\n", twice(21)); }' > b.c
+            printf '#include <stdio.h>\nint twice(int);\nint main(void) { printf("%%d", twice(21)); }\n' > b.c
             gcc -O1 -c a.c && gcc -O1 -c b.c && ar rcs liba.a a.o && gcc b.o -L. -la -o program
             test "$(./program)" = 42
             """);
@@ -88,13 +88,15 @@ public sealed class ProgramTests
             cd .. && tar --format=posix --xattrs --xattrs-include='*' -S -cf a.tar tree 2>/dev/null
             mkdir out && tar --xattrs --xattrs-include='*' --same-owner -xpf a.tar -C out
             show() { (cd "$1" && find . -printf '%p %y %m %U %G %n %s %l %T@\n' | grep -av ' s ' | sort) }
-            (cd tree && touch -r . ../stamp) && diff -a <(show tree | grep -av '^\. \|^\./d ') <(show out/tree | grep -av '^\. \|^\./d ')
+            rest() { grep -av '^\. \|^\./d '; }
+            diff -a <(show tree | rest) <(show out/tree | rest)
             cmp tree/data out/tree/data && cmp tree/sparse out/tree/sparse
             test "$(stat -c %i out/tree/data)" = "$(stat -c %i out/tree/d/e/hard2)"
             test "$(getfattr --only-values -n user.a out/tree/hard)" = 1
             test "$(getfattr --only-values -n trusted.b out/tree/d)" = 2
             test "$(stat -c '%t,%T' out/tree/char out/tree/block | tr '\n' ' ')" = '1,3 7,1 '
-            test "$(stat -c %F tree/sock)" = socket && test "$(stat -c '%U %a' out/tree/d)" = "$(stat -c '%U %a' tree/d)"
+            test "$(stat -c %F tree/sock)" = socket
+            test "$(stat -c '%U %a' out/tree/d)" = "$(stat -c '%U %a' tree/d)"
             """);
     }
 
@@ -122,7 +124,7 @@ public sealed class ProgramTests
         Require.Program("stress-ng");
         Run(backing, options, "", 120, """
             for stressor in access chmod chown copy-file dentry dir dirdeep fallocate fstat getdent hdd link mknod \
-                open readahead rename seek symlink touch unlink utime xattr; do
+                open readahead rename seek symlink touch utime xattr; do
               stress-ng --temp-path . --verify --timeout 1 --no-rand-seed --$stressor 1 > log 2>&1 ||
                 { echo "$stressor:"; cat log; exit 1; }
               ! grep -E ' (fail|error): ' log
@@ -143,8 +145,11 @@ public sealed class ProgramTests
         File.WriteAllText(Path.Combine(project, "Program.cs"), "System.Console.WriteLine(\"built on a mount\");");
         var clean = new Dictionary<string, string?>
         {
-            ["MSBUILDDISABLENODEREUSE"] = "1", ["MSBuildSDKsPath"] = null, ["MSBUILD_EXE_PATH"] = null,
-            ["MSBuildExtensionsPath"] = null, ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
+            ["MSBUILDDISABLENODEREUSE"] = "1",
+            ["MSBuildSDKsPath"] = null,
+            ["MSBUILD_EXE_PATH"] = null,
+            ["MSBuildExtensionsPath"] = null,
+            ["DOTNET_CLI_TELEMETRY_OPTOUT"] = "1",
         };
         string dotnet = MountProcess.Command[0];
         ShellResult build = Shell.Run(

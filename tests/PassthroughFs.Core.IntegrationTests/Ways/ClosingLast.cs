@@ -14,6 +14,7 @@ public sealed class ClosingLast : ITestCollectionOrderer
         where TTestCollection : ITestCollection =>
         [
             .. testCollections.OrderBy(collection =>
-                collection.TestCollectionDisplayName.Contains(nameof(WayClosingTests), System.StringComparison.Ordinal)),
+                collection.TestCollectionDisplayName.Contains(
+                    nameof(WayClosingTests), System.StringComparison.Ordinal)),
         ];
 }

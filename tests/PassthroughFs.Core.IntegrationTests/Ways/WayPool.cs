@@ -87,11 +87,22 @@ public sealed class WayPool : IDisposable
             }
 
             _source = new TempDirectory(way.Backing);
-            if (way.Kind == WayKind.Mount)
+            if (way.Kind != WayKind.Mount)
             {
-                _mountPoint = new TempDirectory();
+                return;
+            }
+
+            _mountPoint = new TempDirectory();
+            try
+            {
                 _mount = MountProcess.Start(
-                    _source.Path, _mountPoint.Path, ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
+                    _source.Path, _mountPoint.Path,
+                    ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
+            }
+            catch
+            {
+                Dispose();
+                throw;
             }
         }
 

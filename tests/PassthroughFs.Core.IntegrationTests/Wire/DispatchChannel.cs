@@ -41,7 +41,8 @@ internal sealed unsafe class DispatchChannel : IFuseChannel
 
         public int Exchange(ReadOnlySpan<byte> request, Span<byte> reply)
         {
-            bool write = request.Length >= 80 && BinaryPrimitives.ReadUInt32LittleEndian(request[4..]) == (uint)Op.Write;
+            bool write = request.Length >= 80 &&
+                BinaryPrimitives.ReadUInt32LittleEndian(request[4..]) == (uint)Op.Write;
             int head = Math.Min(write ? 80 : 40, request.Length);
             request[head..].CopyTo(_in.Span);
             int length;

@@ -23,10 +23,13 @@ public sealed partial class FuseClient
             answer, out handle);
 
     public Errno OpenDir(ulong node, uint flags, out ulong handle) =>
-        Opened(Call(Op.OpenDir, node, new Packer().U32(flags).U32(0).Done(), out ReadOnlySpan<byte> answer), answer, out handle);
+        Opened(
+            Call(Op.OpenDir, node, new Packer().U32(flags).U32(0).Done(), out ReadOnlySpan<byte> answer),
+            answer, out handle);
 
     public Errno Create(
-        ulong parent, ReadOnlySpan<byte> name, uint flags, uint mode, uint umask, out WireNode node, out ulong handle) =>
+        ulong parent, ReadOnlySpan<byte> name, uint flags, uint mode, uint umask, out WireNode node,
+        out ulong handle) =>
         Creating(Op.Create, parent, name, flags, mode, umask, out node, out handle);
 
     public Errno TmpFile(ulong parent, uint flags, uint mode, uint umask, out WireNode node, out ulong handle) =>

@@ -51,7 +51,8 @@ public sealed partial class FuseClient : IDisposable
     }
 
     /// <summary>Sends one request and takes its reply; the body is valid until this thread's next request.</summary>
-    public Errno Call(Op op, ulong node, ReadOnlySpan<byte> body, out ReadOnlySpan<byte> answer, bool sendGroups = false)
+    public Errno Call(
+        Op op, ulong node, ReadOnlySpan<byte> body, out ReadOnlySpan<byte> answer, bool sendGroups = false)
     {
         uint[] groups = sendGroups && Accepted.HasFlag(InitFlags.FUSE_CREATE_SUPP_GROUP) ? Caller.Groups : [];
         int extension = groups.Length == 0 ? 0 : (12 + groups.Length * 4 + 7) / 8 * 8;

@@ -43,6 +43,7 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
             InitFlags.FUSE_SUBMOUNTS | InitFlags.FUSE_POSIX_ACL;
         Assert.Equal(InitFlags.None, accepted & optional);
         Assert.True(accepted.HasFlag(InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO));
+        Assert.True(accepted.HasFlag(InitFlags.FUSE_ATOMIC_O_TRUNC));
 
         using var all = New(config =>
         {
@@ -54,6 +55,9 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         });
         Assert.Equal(Errno.OK, all.Init(default, Everything, out accepted));
         Assert.Equal(optional, accepted & optional);
+
+        // Without opens there is none that could truncate.
+        Assert.False(accepted.HasFlag(InitFlags.FUSE_ATOMIC_O_TRUNC));
         Assert.Equal(InitFlags.None, accepted & (InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO));
         Assert.Equal(Errno.OK, all.Init(default, InitFlags.None, out accepted));
         Assert.Equal(InitFlags.None, accepted);

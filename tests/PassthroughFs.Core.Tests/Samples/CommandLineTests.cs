@@ -1,0 +1,264 @@
+using System;
+using System.Collections.Generic;
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Globalization;
+using System.Linq;
+using System.Reflection;
+using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Samples.FuseMount;
+using Xunit;
+
+namespace PassthroughFs.Core.Tests.Samples;
+
+/// <summary>Each option that is parsed is obeyed: it changes what it names, and nothing else.</summary>
+public sealed class CommandLineTests
+{
+    // "option value" to what differs from no option at all. "kernel" is a word of mount(2)'s data, "helper" one of
+    // fusermount3's -o; "Flags" are mount(2)'s, nosuid and nodev being 6.
+    private static readonly (string Arguments, string[] Changes)[] s_rows =
+    [
+        ("--cache never", ["CachePolicy=Never"]),
+        ("--cache metadata", ["CachePolicy=Metadata"]),
+        ("--cache always", ["CachePolicy=Always"]),
+        ("--entry-timeout 2.5", ["EntryTimeout=2.5"]),
+        ("--attr-timeout 0", ["AttrTimeout=0"]),
+        ("--dir-entry-timeout 7", ["DirEntryTimeout=7"]),
+        ("--dir-attr-timeout 0.25", ["DirAttrTimeout=0.25"]),
+        ("--negative-timeout 3", ["NegativeTimeout=3"]),
+        ("--writeback", ["Writeback=True"]),
+        ("--xattr", ["Xattr=True"]),
+        ("--xattr --posix-acl", ["PosixAcl=True", "Xattr=True"]),
+        ("--no-open", ["NoOpen=True"]),
+        ("--no-opendir", ["NoOpendir=True"]),
+        ("--killpriv-v2", ["KillprivV2=True"]),
+        ("--inode-file-handles prefer", ["InodeFileHandles=Prefer"]),
+        ("--inode-file-handles mandatory", ["InodeFileHandles=Mandatory"]),
+        ("--use-host-ino", ["UseHostIno=True"]),
+        ("--seal-size", ["SealSize=True"]),
+        ("--no-readdir", ["NoReaddir=True"]),
+        ("--no-readdirplus", ["Readdirplus=False"]),
+        ("--enable-mntid", ["EnableMntid=True"]),
+        ("--no-direct-io", ["AllowDirectIo=False"]),
+        ("--announce-submounts", ["AnnounceSubmounts=True"]),
+        ("--read-only", ["ReadOnly=True", "Flags=7", "helper=ro"]),
+        ("--allow-other", ["AllowOther=True", "CheckPermissions=True", "kernel=allow_other", "helper=allow_other"]),
+        ("--default-permissions",
+            ["DefaultPermissions=True", "kernel=default_permissions", "helper=default_permissions"]),
+        ("--allow-other --default-permissions",
+            ["AllowOther=True", "DefaultPermissions=True", "kernel=allow_other", "kernel=default_permissions",
+                "helper=allow_other", "helper=default_permissions"]),
+        ("--auto-unmount", ["AutoUnmount=True", "helper=auto_unmount"]),
+        ("--fsname name", ["FsName=name", "source=name", "helper=fsname=name"]),
+        ("--threads 199", ["Threads=199"]),
+        ("--max-write 65536", ["MaxWrite=65536"]),
+        ("--log-level debug", ["LogLevel=Debug"]),
+        ("--log-level none", ["LogLevel=None"]),
+        ("--verbose", ["LogLevel=Information"]),
+        ("--background", ["Background=True"]),
+        ("--fake", ["Fake=True"]),
+
+        // These have their say elsewhere: see the tests below.
+        ("--foreground", []),
+        ("--sloppy", []),
+        ("--no-mtab", []),
+    ];
+
+    public static TheoryData<string, string[]> Rows()
+    {
+        var rows = new TheoryData<string, string[]>();
+        foreach ((string arguments, string[] changes) in s_rows)
+        {
+            rows.Add(arguments, changes);
+        }
+
+        return rows;
+    }
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void An_option_changes_what_it_names_and_nothing_else(string arguments, string[] changes) =>
+        AssertChanges(changes, Parse([.. arguments.Split(' '), "/source", "/mount"]));
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void Options_may_follow_the_directories(string arguments, string[] changes) =>
+        AssertChanges(changes, Parse(["/source", "/mount", .. arguments.Split(' ')]));
+
+    [Theory]
+    [MemberData(nameof(Rows))]
+    public void The_same_words_count_behind_the_letter_o(string arguments, string[] changes)
+    {
+        string list = arguments.Replace(" --", ",", StringComparison.Ordinal)[2..].Replace(' ', '=');
+        AssertChanges(changes, Parse(["/source", "/mount", "-o", list]));
+        AssertChanges(changes, Parse(["/source", "/mount", "-o", list.Replace('-', '_')]));
+    }
+
+    [Fact]
+    public void Each_option_has_its_row()
+    {
+        IEnumerable<string> rows = s_rows.SelectMany(row => row.Arguments.Split(' ')).Where(word => word[0] == '-');
+        IEnumerable<string> options = Options.CreateCommand().Options
+            .Where(option => option is not (HelpOption or VersionOption) && option != Options.Generic)
+            .Select(option => option.Name);
+        Assert.Equal(options.Order(StringComparer.Ordinal), rows.Distinct().Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void Each_property_of_the_configuration_has_its_option()
+    {
+        // The first is the argument; a mount has no DAX and no Vfs; the last two are not for a user to decide.
+        string[] without = ["RootDir", "DaxFileSize", "DoImport", "RetainedMappings", "ClearUmask"];
+        IEnumerable<string> reached = s_rows.SelectMany(row => row.Changes).Select(change => change.Split('=')[0]);
+        IEnumerable<string> properties = typeof(PassthroughConfig).GetProperties().Select(property => property.Name);
+        Assert.Empty(properties.Except(reached).Except(without));
+    }
+
+    [Fact]
+    public void Without_options_the_librarys_defaults_hold()
+    {
+        MountOptions options = Parse(["/source", "/mount"]);
+        Assert.Equal("/source", options.Source);
+        Assert.Equal("/mount", options.MountPoint);
+        Assert.Equal(MountFlags.Default, options.Flags);
+        Assert.Equal(1 << 20, options.MaxWrite);
+        Assert.Equal(Math.Max(2, Environment.ProcessorCount), options.Threads);
+
+        // This program does nothing but serve.
+        var expected = new PassthroughConfig { ClearUmask = true };
+        Assert.Equal(Values(expected), Values(options.Config));
+    }
+
+    [Fact]
+    public void Mount_8_waits_until_its_helper_is_in_the_background()
+    {
+        string[] arguments = ["/source", "/mount", "-o", "rw"];
+        Assert.True(CommandLine.Parse(arguments, asMountHelper: true)!.Background);
+        Assert.False(CommandLine.Parse([.. arguments, "--foreground"], asMountHelper: true)!.Background);
+    }
+
+    [Theory]
+    [InlineData("-v", "LogLevel=Information")]
+    [InlineData("-f", "Fake=True")]
+    [InlineData("-n", null)]
+    [InlineData("-s", null)]
+    public void Mount_8s_letters_are_understood(string letter, string? change) =>
+        AssertChanges(change is null ? [] : [change], Parse(["/source", "/mount", letter]));
+
+    [Fact]
+    public void Generic_words_set_the_kernels_flags() => AssertChanges(
+        ["Flags=12", "helper=noexec", "helper=-nosuid"], Parse(["/source", "/mount", "-o", "noexec,suid,async"]));
+
+    [Fact]
+    public void Read_only_by_the_generic_word_holds_in_the_server_too() => AssertChanges(
+        ["ReadOnly=True", "Flags=7", "helper=ro"], Parse(["/source", "/mount", "-o", "ro"]));
+
+    [Fact]
+    public void Lists_add_up_and_words_for_others_are_left_to_them() => AssertChanges(
+        ["Xattr=True", "CachePolicy=Never"],
+        Parse(["/source", "/mount", "-o", "defaults,xattr", "-o", "x-systemd.automount,user=me,cache=never"]));
+
+    [Theory]
+    [InlineData("--cache never --cache always", "CachePolicy=Always")]
+    [InlineData("-o cache=never,threads=3 -o cache=always --threads 2", "CachePolicy=Always", "Threads=2")]
+    public void Of_an_option_that_comes_twice_the_last_counts(string arguments, params string[] changes) =>
+        AssertChanges(changes, Parse(["/source", "/mount", .. arguments.Split(' ')]));
+
+    [Fact]
+    public void A_comma_in_a_value_is_written_with_a_backslash() =>
+        Assert.Equal("a,b", Parse(["/source", "/mount", "-o", @"fsname=a\,b"]).FsName);
+
+    [Fact]
+    public void A_comma_in_a_name_reaches_the_helper_in_one_piece()
+    {
+        MountOptions options = Parse(["--fsname", "a,b", "/source", "/mount"]);
+        Assert.Contains("fsname=a,b", OptionList.Split(FusermountHelper.OptionText(options, Paths(options))));
+    }
+
+    [Fact]
+    public void Directories_may_have_any_name()
+    {
+        MountOptions options = Parse(["--", "-source", "@mount"]);
+        Assert.Equal("-source", options.Source);
+        Assert.Equal("@mount", options.MountPoint);
+    }
+
+    [Theory]
+    [InlineData("/source", "SOURCE and MOUNTPOINT are needed")]
+    [InlineData("/source /mount /more", "unexpected argument /more")]
+    [InlineData("/source /mount --nonsense", "unknown option --nonsense")]
+    [InlineData("/source /mount -o nonsense", "unknown mount option nonsense")]
+    [InlineData("/source /mount -o help", "unknown mount option help")]
+    [InlineData("/source /mount --xattr=no", "--xattr takes no value")]
+    [InlineData("/source /mount -o xattr=no", "--xattr takes no value")]
+    [InlineData("/source /mount --fsname=", "--fsname needs a value")]
+    [InlineData("/source /mount -o fsname=", "--fsname needs a value")]
+    [InlineData("/source /mount --cache often", "--cache often is not known: give one of auto|never|metadata|always")]
+    [InlineData("/source /mount --cache 1", "--cache 1 is not known")]
+    [InlineData("/source /mount --entry-timeout -1", "--entry-timeout -1 is no timeout")]
+    [InlineData("/source /mount --attr-timeout 1s", "--attr-timeout 1s is no timeout: give seconds")]
+    [InlineData("/source /mount --attr-timeout NaN", "--attr-timeout NaN is no timeout")]
+    [InlineData("/source /mount --threads 0", "--threads 0 is out of range: give a number from 1 to 256")]
+    [InlineData("/source /mount --max-write 4095", "--max-write 4095 is out of range")]
+    [InlineData("/source /mount --max-write 2097152", "--max-write 2097152 is out of range")]
+    [InlineData("/source /mount --foreground --background", "--foreground conflicts with --background")]
+    [InlineData("/source /mount --posix-acl", "--posix-acl conflicts with --xattr")]
+    [InlineData("/source /mount --read-only --writeback", "--read-only conflicts with --writeback")]
+    [InlineData("/source /mount -o ro --writeback", "--read-only conflicts with --writeback")]
+    public void Wrong_usage_is_said_in_one_line_by_the_names_of_options(string arguments, string message)
+    {
+        var error = Assert.Throws<MountException>(() => Parse(arguments.Split(' ')));
+        Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
+        Assert.Equal(MountException.Usage, error.ExitCode);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void A_sloppy_mount_ignores_words_that_nobody_knows() =>
+        AssertChanges(["Xattr=True"], Parse(["/source", "/mount", "-s", "-o", "nonsense,xattr,more=1"]));
+
+    [Fact]
+    public void The_librarys_sentences_are_said_in_the_users_words() => Assert.Equal(
+        "--inode-file-handles Mandatory needs CAP_DAC_READ_SEARCH, RootDir does not.",
+        CommandLine.AsOptionNames("InodeFileHandles Mandatory needs CAP_DAC_READ_SEARCH, RootDir does not."));
+
+    private static MountOptions Parse(string[] args)
+    {
+        MountOptions? options = CommandLine.Parse(args, asMountHelper: false);
+        Assert.NotNull(options);
+        return options;
+    }
+
+    private static Paths Paths(MountOptions options) => new(options.Source, Libc.S_IFDIR, options.MountPoint);
+
+    private static void AssertChanges(string[] changes, MountOptions options)
+    {
+        HashSet<string> before = Everything(Parse(["/source", "/mount"]));
+        HashSet<string> after = Everything(options);
+
+        // A word that went is told by a minus; a value that was replaced by the new one.
+        IEnumerable<string> gone = before.Except(after)
+            .Where(fact => fact.StartsWith("helper=no", StringComparison.Ordinal))
+            .Select(fact => fact.Replace("helper=", "helper=-", StringComparison.Ordinal));
+        Assert.Equal(
+            changes.Order(StringComparer.Ordinal),
+            after.Except(before).Concat(gone).Order(StringComparer.Ordinal));
+    }
+
+    private static HashSet<string> Everything(MountOptions options) =>
+    [
+        .. Values(options), .. Values(options.Config),
+        "source=" + KernelMount.SourceName(options, Paths(options)),
+        .. KernelMount.Data(options, Libc.S_IFDIR, 3).Split(',').Select(word => "kernel=" + word),
+        .. OptionList.Split(FusermountHelper.OptionText(options, Paths(options))).Select(word => "helper=" + word),
+    ];
+
+    private static IEnumerable<string> Values(object values) => values.GetType()
+        .GetProperties(BindingFlags.Instance | BindingFlags.Public)
+        .Where(property => property.Name is not nameof(MountOptions.Config))
+        .Select(property => $"{property.Name}={Text(property.GetValue(values))}");
+
+    private static string Text(object? value) => value is TimeSpan time
+        ? time.TotalSeconds.ToString(CultureInfo.InvariantCulture)
+        : Convert.ToString(value, CultureInfo.InvariantCulture) ?? "";
+}
