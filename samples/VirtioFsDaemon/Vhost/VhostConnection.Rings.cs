@@ -1,4 +1,6 @@
+using System;
 using System.IO;
+using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
@@ -36,7 +38,9 @@ internal sealed partial class VhostConnection
                 queue.SetBase(state.Number);
                 break;
             case VhostRequest.GetVringBase:
-                return Reply(message.Request, state with { Number = queue.TakeBase() });
+                state = state with { Number = queue.TakeBase() };
+                _socket.Reply(message.Request, MemoryMarshal.AsBytes(new ReadOnlySpan<VringState>(in state)));
+                return true;
             default:
                 queue.Enable(state.Number switch
                 {

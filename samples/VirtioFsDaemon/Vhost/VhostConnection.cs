@@ -117,14 +117,11 @@ internal sealed partial class VhostConnection : IDisposable
         }
     }
 
-    private bool Reply<T>(VhostRequest request, T value)
-        where T : unmanaged
+    private bool Reply(VhostRequest request, ulong value)
     {
-        _socket.Reply(request, MemoryMarshal.AsBytes(new ReadOnlySpan<T>(in value)));
+        _socket.Reply(request, MemoryMarshal.AsBytes(new ReadOnlySpan<ulong>(in value)));
         return true;
     }
-
-    private bool Reply(VhostRequest request, ulong value) => Reply<ulong>(request, value);
 
     private void SetFeatures(VirtioFeatures features)
     {

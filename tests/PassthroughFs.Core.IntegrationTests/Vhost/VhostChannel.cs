@@ -2,6 +2,7 @@ using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Threading;
 using PassthroughFs.Core.IntegrationTests.Wire;
 
@@ -26,13 +27,20 @@ internal sealed class VhostChannel : IFuseChannel
     public VhostChannel(string socketPath)
     {
         _frontEnd = new FrontEnd(socketPath);
-        _frontEnd.Negotiate();
-        _frontEnd.Share(_memory);
-        _lanes = new Lane[1 + RequestQueues];
-        for (int i = 0; i < _lanes.Length; i++)
+        _lanes = [.. Enumerable.Range(0, 1 + RequestQueues).Select(_ => new Lane(_memory))];
+        try
         {
-            _lanes[i] = new Lane(_memory);
-            _frontEnd.Start(i, _memory, _lanes[i].Queue);
+            _frontEnd.Negotiate();
+            _frontEnd.Share(_memory);
+            for (int i = 0; i < _lanes.Length; i++)
+            {
+                _frontEnd.Start(i, _memory, _lanes[i].Queue);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
