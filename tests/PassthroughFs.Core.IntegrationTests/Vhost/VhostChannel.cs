@@ -24,17 +24,19 @@ internal sealed class VhostChannel : IFuseChannel
     private readonly Lane[] _lanes;
     private int _turn;
 
-    public VhostChannel(string socketPath)
+    public VhostChannel(string socketPath, ulong features = FrontEnd.AllFeatures, bool bySlots = false)
     {
+        bool events = (features & FrontEnd.EventIndex) != 0;
+        bool indirect = (features & FrontEnd.Indirect) != 0;
         _frontEnd = new FrontEnd(socketPath);
-        _lanes = [.. Enumerable.Range(0, 1 + RequestQueues).Select(_ => new Lane(_memory))];
+        _lanes = [.. Enumerable.Range(0, 1 + RequestQueues).Select(_ => new Lane(_memory, events, indirect))];
         try
         {
-            _frontEnd.Negotiate();
-            _frontEnd.Share(_memory);
+            _frontEnd.Negotiate(features, FrontEnd.ReplyAck | (bySlots ? FrontEnd.MemSlots : 0));
+            _frontEnd.Share(_memory, bySlots);
             for (int i = 0; i < _lanes.Length; i++)
             {
-                _frontEnd.Start(i, _memory, _lanes[i].Queue);
+                _frontEnd.Start(i, _memory, _lanes[i].Queue, enable: (features & FrontEnd.Protocol) != 0);
             }
         }
         catch
@@ -43,6 +45,12 @@ internal sealed class VhostChannel : IFuseChannel
             throw;
         }
     }
+
+    public FrontEnd FrontEnd => _frontEnd;
+
+    public SharedMemory Memory => _memory;
+
+    public DriverQueue Queue(int index) => _lanes[index].Queue;
 
     public int Exchange(ReadOnlySpan<byte> request, Span<byte> reply)
     {
@@ -64,7 +72,7 @@ internal sealed class VhostChannel : IFuseChannel
     }
 
     /// <summary>One queue, and memory for one request at a time.</summary>
-    private sealed class Lane(SharedMemory memory)
+    private sealed class Lane(SharedMemory memory, bool events, bool mayBeIndirect)
     {
         private readonly Lock _lock = new();
         private readonly List<(long Offset, int Length, bool Writable)> _parts = [];
@@ -73,7 +81,7 @@ internal sealed class VhostChannel : IFuseChannel
         private readonly long _table = memory.Take(QueueSize * 16);
         private bool _indirect;
 
-        public DriverQueue Queue { get; } = new(memory, QueueSize);
+        public DriverQueue Queue { get; } = new(memory, QueueSize, events);
 
         public int Exchange(ReadOnlySpan<byte> request, Span<byte> reply)
         {
@@ -91,7 +99,7 @@ internal sealed class VhostChannel : IFuseChannel
                     Put(_out, reply, 16, true);
                 }
 
-                _indirect = !_indirect;
+                _indirect = mayBeIndirect && !_indirect;
                 Queue.SubmitChain(_parts, _indirect ? _table : null);
                 (uint used, uint length) = Queue.AwaitUsed();
                 if (used != 0 || length > reply.Length)
