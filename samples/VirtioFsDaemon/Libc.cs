@@ -94,6 +94,9 @@ internal static unsafe partial class Libc
     private static partial int* __errno_location();
 
     [LibraryImport("libc")]
+    public static partial nint read(int fd, byte* buffer, nuint count);
+
+    [LibraryImport("libc")]
     private static partial nint write(int fd, byte* buffer, nuint count);
 
     [LibraryImport("libc")]

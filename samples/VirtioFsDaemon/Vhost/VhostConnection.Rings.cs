@@ -1,7 +1,7 @@
 using System;
-using System.IO;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
@@ -103,16 +103,8 @@ internal sealed partial class VhostConnection
         ? _queues[index]
         : throw new VhostException($"queue {index} of {_queues.Length}");
 
-    // A write to an eventfd never waits; to what else might come here it could, and a queue's thread with it.
-    private static bool IsEvent(SafeFileHandle fd)
-    {
-        try
-        {
-            return new FileInfo($"/proc/self/fd/{Libc.Number(fd)}").LinkTarget == "anon_inode:[eventfd]";
-        }
-        catch (IOException)
-        {
-            return false;
-        }
-    }
+    // A write to an eventfd never waits; to what else might come here it could, and a queue's thread with it. An eventfd
+    // refuses to be read by less than its counter; files, pipes and sockets have nothing against reading nothing.
+    private static unsafe bool IsEvent(SafeFileHandle fd) =>
+        Libc.read(Libc.Number(fd), null, 0) < 0 && Libc.LastError == Errno.EINVAL; // Sound: no byte is read.
 }

@@ -18,7 +18,7 @@ public sealed class MessageFuzzTests
     {
         Require.Root();
         using var shared = new TempDirectory();
-        using var daemon = new DaemonProcess(shared.Path) { ExpectFaults = true };
+        using var daemon = new DaemonProcess(shared.Path, "--num-request-queues", "2") { ExpectFaults = true };
         Serve(daemon);
         daemon.Await(() => daemon.OpenBelow(shared.Path).Length == 0, "files are held");
         int fds = daemon.FdCount;
@@ -50,7 +50,7 @@ public sealed class MessageFuzzTests
             {
                 frontEnd.Negotiate();
                 frontEnd.Share(memory);
-                frontEnd.Start(random.Next(2), memory, queue);
+                frontEnd.Start(random.Next(3), memory, queue);
             }
 
             for (int i = 0; i < 30; i++)

@@ -44,15 +44,18 @@ public sealed class GuestTests : IDisposable
         Require.Root();
         GuestImage.RequireAll();
         FillShare();
-        using var daemon = new DaemonProcess(_shared.Path, "--log-level", "information");
+        using var daemon = new DaemonProcess(
+            _shared.Path, "--num-request-queues", "2", "--log-level", "information");
         using (var guest = new GuestMachine(daemon.SocketPath, GuestImage.Build(_images)))
         {
             // In the middle of its work.
-            daemon.Await(() => Directory.Exists(_shared["out/c"]), "the guest does not work");
+            guest.AwaitOutput("booted after");
+            daemon.Await(() => File.Exists(_shared["out/behind-sync"]), "the guest does not work");
             guest.Kill();
         }
 
         daemon.AwaitOutput("The VMM has disconnected");
+        Assert.Equal("owned", File.ReadAllText(_shared["out/synced"]));
         daemon.Await(() => daemon.OpenBelow(_shared.Path).Length == 0, "files are held");
         using var posix = new DispatchPosix(new VhostChannel(daemon.SocketPath));
         Assert.Equal("small\n"u8.ToArray(), posix.ReadFile("in/small 1"));
@@ -82,7 +85,10 @@ public sealed class GuestTests : IDisposable
     {
         string output = _shared["out"];
         Assert.Equal(
-            ["big", "c", "copy", "direct", "fifo", "locked", "many", "mapping", "null", "odd", "replaced", "sparse", "sums"],
+            [
+                "behind-sync", "big", "c", "copy", "direct", "fifo", "locked", "many", "mapping", "null", "odd",
+                "replaced", "sparse", "sums", "synced",
+            ],
             Directory.GetFileSystemEntries(output).Select(Path.GetFileName).Order(StringComparer.Ordinal));
         string sum = Hash(File.ReadAllBytes(Path.Combine(output, "big")));
         Assert.StartsWith(sum, File.ReadAllText(Path.Combine(output, "sums")), StringComparison.Ordinal);

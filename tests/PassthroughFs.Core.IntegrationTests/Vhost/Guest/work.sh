@@ -11,6 +11,8 @@ test "$(cat in/link)" = "$(cat 'in/small 1')"
 # Files, links, renames.
 mkdir -p out/a/b out/c
 cd out
+dd if=../in/owned of=synced conv=fsync 2>/dev/null
+: >behind-sync
 echo first >a/file
 ln a/file a/hard
 ln -s file a/soft
