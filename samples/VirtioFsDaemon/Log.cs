@@ -36,7 +36,8 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Warning, "Queue {Queue}: a request is given back unread, {Reason}; {Count} so far.")]
     public static partial void BadChain(ILogger logger, int queue, string reason, long count);
 
-    [LoggerMessage(11, LogLevel.Critical, "Queue {Queue} failed: {Type}, {Reason}. This is a defect, please report it.")]
+    [LoggerMessage(11, LogLevel.Critical,
+        "Queue {Queue} failed: {Type}, {Reason}. This is a defect, please report it.")]
     public static partial void QueueFailed(ILogger logger, int queue, string type, string reason);
 
     [LoggerMessage(12, LogLevel.Information, "{Signal}: ending.")]
@@ -45,6 +46,7 @@ internal static partial class Log
     [LoggerMessage(13, LogLevel.Warning, "{Signal} again: ending without waiting for requests under way.")]
     public static partial void Aborting(ILogger logger, PosixSignal signal);
 
-    [LoggerMessage(14, LogLevel.Information, "Requests hold up to {MaxWrite} bytes of data: queues of {Size} descriptors.")]
+    [LoggerMessage(14, LogLevel.Information,
+        "Requests hold up to {MaxWrite} bytes of data: queues of {Size} descriptors.")]
     public static partial void Limits(ILogger logger, int maxWrite, int size);
 }

@@ -21,9 +21,9 @@ internal static class Options
         Serves a directory to a virtual machine as a virtio-fs device: a vhost-user back end, for QEMU,
         cloud-hypervisor and crosvm.
 
-        Prints "listening on PATH" once a VMM can connect, and ends on SIGINT, SIGTERM or SIGHUP with its socket removed.
-        One VMM is served at a time; when it has gone, the next one may come. Exit code 0, 1 for an error, 2 for wrong
-        usage.
+        Prints "listening on PATH" once a VMM can connect, and ends on SIGINT, SIGTERM or SIGHUP with its socket
+        removed. One VMM is served at a time; when it has gone, the next one may come. Exit code 0, 1 for an error, 2
+        for wrong usage.
         """;
 
     public static readonly Option<string?> SocketPath = Text("--socket-path", "PATH", "The socket to listen on");

@@ -4,7 +4,9 @@ using Microsoft.Win32.SafeHandles;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
-/// <summary>The eventfd by which a queue calls the guest. The VMM replaces it at any time, as the guest masks interrupts.</summary>
+/// <summary>
+/// The eventfd by which a queue calls the guest. The VMM replaces it at any time, as the guest masks interrupts.
+/// </summary>
 internal sealed class CallEvent : IDisposable
 {
     private readonly Lock _lock = new();

@@ -18,8 +18,8 @@ internal sealed unsafe class MappedRegion : GuestRegion
 
     /// <summary>Maps a region.</summary>
     /// <remarks>
-    /// The memory has to be there: an access behind the file's end would be a SIGBUS. That the VMM does not shorten the file
-    /// later is trusted, as it is trusted with the guest itself.
+    /// The memory has to be there: an access behind the file's end would be a SIGBUS. That the VMM does not shorten
+    /// the file later is trusted, as it is trusted with the guest itself.
     /// </remarks>
     /// <exception cref="VhostException">It makes no sense, or the system refuses.</exception>
     public static MappedRegion Map(in MemoryRegionInfo info, SafeFileHandle fd)

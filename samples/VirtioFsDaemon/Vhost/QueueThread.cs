@@ -35,7 +35,7 @@ internal sealed unsafe class QueueThread : IDisposable
     /// <param name="addresses">Where its rings are.</param>
     /// <param name="memory">The guest's memory.</param>
     /// <param name="handler">Gets the requests.</param>
-    /// <param name="kick">The eventfd by which the guest tells of work. Not owned; open until <see cref="Stop"/>.</param>
+    /// <param name="kick">The eventfd by which the guest tells of work. Not owned; open until it has ended.</param>
     /// <param name="call">The other direction.</param>
     /// <param name="reportBroken">Called if the ring is broken, on this thread.</param>
     /// <param name="chainLimit">The most descriptors of one request.</param>
@@ -183,8 +183,8 @@ internal sealed unsafe class QueueThread : IDisposable
         }
     }
 
-    // Edge-triggered: each write to an eventfd is one event, so that the counter need not be read back to 0, which would
-    // be one system call more for each time.
+    // Edge-triggered: each write to an eventfd is one event, so that the counter need not be read back to 0, which
+    // would be one system call more for each time.
     private void Sleep()
     {
         byte* events = stackalloc byte[2 * 16];

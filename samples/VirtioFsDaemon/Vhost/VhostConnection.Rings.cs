@@ -103,8 +103,9 @@ internal sealed partial class VhostConnection
         ? _queues[index]
         : throw new VhostException($"queue {index} of {_queues.Length}");
 
-    // A write to an eventfd never waits; to what else might come here it could, and a queue's thread with it. An eventfd
-    // refuses to be read by less than its counter; files, pipes and sockets have nothing against reading nothing.
+    // A write to an eventfd never waits; to what else might come here it could, and a queue's thread with it. An
+    // eventfd refuses to be read by less than its counter; files, pipes and sockets have nothing against reading
+    // nothing.
     private static unsafe bool IsEvent(SafeFileHandle fd) =>
         Libc.read(Libc.Number(fd), null, 0) < 0 && Libc.LastError == Errno.EINVAL; // Sound: no byte is read.
 }

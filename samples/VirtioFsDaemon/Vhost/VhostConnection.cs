@@ -8,8 +8,8 @@ using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
 /// <summary>
-/// One front end from its connection to its end: what it has agreed on, its memory, its queues. Messages are handled one
-/// after another by the thread that calls <see cref="Serve"/>.
+/// One front end from its connection to its end: what it has agreed on, its memory, its queues. Messages are handled
+/// one after another by the thread that calls <see cref="Serve"/>.
 /// </summary>
 internal sealed partial class VhostConnection : IDisposable
 {
@@ -36,7 +36,7 @@ internal sealed partial class VhostConnection : IDisposable
         | (_device.Configuration.IsEmpty ? ProtocolFeatures.None : ProtocolFeatures.Config);
 
     /// <summary>Handles messages until the front end is gone, or it is time to end.</summary>
-    /// <exception cref="VhostException">A message cannot be obeyed and the front end did not ask for an answer.</exception>
+    /// <exception cref="VhostException">A message cannot be obeyed, and the front end asked for no answer.</exception>
     public void Serve()
     {
         using var message = new VhostMessage();

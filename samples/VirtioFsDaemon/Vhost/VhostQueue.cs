@@ -5,7 +5,9 @@ using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
-/// <summary>One queue as the front end sets it up, piece by piece. Used by the thread of the connection alone.</summary>
+/// <summary>
+/// One queue as the front end sets it up, piece by piece. Used by the thread of the connection alone.
+/// </summary>
 internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice device, ILogger logger) : IDisposable
 {
     // A guest may use indirect tables longer than its queue, as some did; a request of ours never needs more.

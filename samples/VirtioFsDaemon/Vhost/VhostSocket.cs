@@ -84,8 +84,8 @@ internal sealed unsafe class VhostSocket(SafeFileHandle socket, Func<bool> wait)
         byte* control = stackalloc byte[ControlBytes];
         fixed (byte* pointer = target)
         {
-            // Sound: the target is pinned, the rest is of this frame, and each is as long as the structure says, which is
-            // laid out as struct msghdr of a 64-bit system.
+            // Sound: the target is pinned, the rest is of this frame, and each is as long as the structure says,
+            // which is laid out as struct msghdr of a 64-bit system.
             var part = new IoSegment(pointer, (nuint)target.Length);
             var header = new MessageHeader
             {

@@ -31,7 +31,7 @@ internal sealed class GuestMemory : IDisposable
     }
 
     /// <summary>Makes these the regions, instead of what was there. Does not wait for the queues.</summary>
-    /// <exception cref="ArgumentException">Two regions overlap; nothing has changed, the regions are not taken over.</exception>
+    /// <exception cref="ArgumentException">Two regions overlap; nothing has changed, none is taken over.</exception>
     public void Replace(params GuestRegion[] regions)
     {
         lock (_lock)

@@ -4,7 +4,8 @@ using System.Threading;
 namespace PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 
 /// <summary>
-/// A stretch of guest memory that is mapped here. Shared by the maps it is part of, by count; the last of them unmaps it.
+/// A stretch of guest memory that is mapped here. Shared by the maps it is part of, by count; the last of them unmaps
+/// it.
 /// </summary>
 internal abstract unsafe class GuestRegion
 {

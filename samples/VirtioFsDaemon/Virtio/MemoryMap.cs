@@ -51,7 +51,7 @@ internal sealed unsafe class MemoryMap
     /// Turns a range of the guest into segments, behind those that are in <paramref name="segments"/> already: one, or
     /// more where it goes on in the next region.
     /// </summary>
-    /// <returns>False, with nothing added, if a byte is outside of all regions, or if there are too few segments.</returns>
+    /// <returns>False, with nothing added, if a byte is outside of all regions or there are too few segments.</returns>
     public bool TryTranslate(ulong address, ulong length, IoSegment[] segments, ref int count)
     {
         int next = count;

@@ -9,8 +9,8 @@ namespace PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 /// </summary>
 /// <remarks>
 /// What is sound about the pointers here: <see cref="TryMap"/> finds each ring whole inside one region, and the caller
-/// holds a lease on the map it gave from then until it maps again or stops. Every index is taken modulo the queue's size,
-/// or compared with it, before it becomes an offset.
+/// holds a lease on the map it gave from then until it maps again or stops. Every index is taken modulo the queue's
+/// size, or compared with it, before it becomes an offset.
 /// </remarks>
 internal sealed unsafe class SplitQueue
 {
@@ -58,7 +58,9 @@ internal sealed unsafe class SplitQueue
     /// <summary>What was wrong with the last bad chain or with the ring.</summary>
     public string Fault { get; private set; } = "";
 
-    /// <summary>Whether the guest has made something available. Only a hint: <see cref="TryTake"/> looks again.</summary>
+    /// <summary>
+    /// Whether the guest has made something available. Only a hint: <see cref="TryTake"/> looks again.
+    /// </summary>
     public bool HasWork => Volatile.Read(ref _available[1]) != _nextAvailable;
 
     /// <summary>Notes a fault that was found outside.</summary>

@@ -11,8 +11,8 @@ using Xunit;
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
 
 /// <summary>
-/// The daemon as a child process. Disposing ends it as a service manager would and asserts that it went cleanly; whatever
-/// happens, neither the process nor its socket stays.
+/// The daemon as a child process. Disposing ends it as a service manager would and asserts that it went cleanly;
+/// whatever happens, neither the process nor its socket stays.
 /// </summary>
 internal sealed class DaemonProcess : IDisposable
 {

@@ -4,8 +4,8 @@ using PassthroughFs.Core.IntegrationTests.Platform;
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
 
 /// <summary>
-/// Guest memory as a VMM has it: one memfd, shown to the back end as two regions that follow each other in the guest but
-/// not in the VMM, so that data across the border come in two pieces.
+/// Guest memory as a VMM has it: one memfd, shown to the back end as two regions that follow each other in the guest
+/// but not in the VMM, so that data across the border come in two pieces.
 /// </summary>
 internal sealed unsafe class SharedMemory : IDisposable
 {

@@ -75,7 +75,9 @@ public sealed unsafe class SplitQueueTests : IDisposable
         long table = 8192 + misalignment;
         _driver.Write(0, new Desc(SharedMemory.Guest(4096 * 4), 8, Next, 1));
         _driver.Write(1, new Desc(SharedMemory.Guest(table), 32, Table | Write, 0));
-        PutTable(table, new Desc(SharedMemory.Guest(4096 * 5), 9, Next, 1), new Desc(SharedMemory.Guest(4096 * 6), 10, Write, 0));
+        PutTable(
+            table, new Desc(SharedMemory.Guest(4096 * 5), 9, Next, 1),
+            new Desc(SharedMemory.Guest(4096 * 6), 10, Write, 0));
         _driver.Submit(0);
         Assert.Equal(TakeResult.Request, Take());
         Assert.Equal([(4096 * 4, 8), (4096 * 5, 9)], Places(_chain.Readable));

@@ -11,8 +11,8 @@ using Xunit;
 namespace PassthroughFs.Core.IntegrationTests.Vhost.Guest;
 
 /// <summary>
-/// What a guest boots: a distribution's kernel, and a first file system with a shell, the modules for virtio-fs, and the
-/// work to do.
+/// What a guest boots: a distribution's kernel, and a first file system with a shell, the modules for virtio-fs, and
+/// the work to do.
 /// </summary>
 internal static partial class GuestImage
 {

@@ -7,7 +7,9 @@ using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost.Guest;
 
-/// <summary>QEMU without anything but a serial line and the share. Ended by its number if it does not end itself.</summary>
+/// <summary>
+/// QEMU without anything but a serial line and the share. Ended by its number if it does not end itself.
+/// </summary>
 internal sealed class GuestMachine : IDisposable
 {
     private readonly Process _process;
