@@ -10,8 +10,8 @@ if (args is not [{ Length: > 0 } root, string path])
     return 2;
 }
 
-// The library without a transport: what a mount would ask for, asked for by calls. Each lookup and each open is counted;
-// disposing gives all of them back.
+// The library without a transport: what a mount would ask for, asked for by calls. Each lookup and each open is
+// counted; disposing gives all of them back.
 using var fs = new PassthroughFileSystem(new PassthroughConfig { RootDir = root });
 var me = new RequestContext { Pid = (uint)Environment.ProcessId };
 byte[] content = new byte[4096];

@@ -78,7 +78,9 @@ internal static unsafe partial class Sys
         return result;
     }
 
-    /// <summary>A directory's position may be negative where its cookies use all 64 bits: only -1 says an error.</summary>
+    /// <summary>
+    /// A directory's position may be negative where its cookies use all 64 bits: only -1 says an error.
+    /// </summary>
     public static long Lseek(int fd, long offset, int whence)
     {
         long position = lseek(fd, offset, whence);

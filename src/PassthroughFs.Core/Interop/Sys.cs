@@ -8,10 +8,10 @@ namespace PassthroughFs.Core.Interop;
 /// </summary>
 /// <remarks>
 /// The native functions are blittable and without SetLastError, which would cost several times the call itself. Reading
-/// errno afterwards is sound because the runtime keeps it across everything it may do between a native function's return
-/// and the next managed instruction (its own waits and signal handlers save and restore it). No call here suppresses the
-/// GC transition, save the one that reads errno's address: a file system call may block for long, and would hold every
-/// collection for as long.
+/// errno afterwards is sound because the runtime keeps it across everything it may do between a native function's
+/// return and the next managed instruction (its own waits and signal handlers save and restore it). No call here
+/// suppresses the GC transition, save the one that reads errno's address: a file system call may block for long, and
+/// would hold every collection for as long.
 /// <para>
 /// Pointers given to these functions are only used during the call. Strings are NUL-terminated.
 /// </para>

@@ -8,7 +8,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// <summary>Reads the supplementary groups of a caller that is a process of this host.</summary>
 internal static unsafe class CallerGroups
 {
-    /// <summary>More than any login has; the kernel's own limit of 65,536 would not fit into the line that is read.</summary>
+    /// <summary>
+    /// More than any login has; the kernel's own limit of 65,536 would not fit into the line that is read.
+    /// </summary>
     public const int Max = 512;
 
     private const int BufferSize = 8192;

@@ -12,7 +12,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// A Handle is the number of a slot and of how often the slot was used before, so that it is found by index and is
 /// never the number of another open file later.
 /// </remarks>
-public sealed class HandleStore : IDisposable
+public sealed partial class HandleStore : IDisposable
 {
     private const int SlotBits = 24;
     private const int SlotMask = (1 << SlotBits) - 1;
@@ -62,10 +62,13 @@ public sealed class HandleStore : IDisposable
     public OpenFile Get(Handle handle, NodeId node)
     {
         OpenFileSlot? slot = Find(handle);
+        Reach("HandleStore.Get: found");
         if (slot is null || !slot.TryPin())
         {
             return default;
         }
+
+        Reach("HandleStore.Get: pinned");
 
         if (slot.Handle == handle.Value && slot.Node == node.Value && Volatile.Read(ref slot.IsOpen))
         {
@@ -137,6 +140,7 @@ public sealed class HandleStore : IDisposable
             return;
         }
 
+        Reach("HandleStore.Unpin: unused");
         _ = Sys.Close(slot.Fd);
         lock (_lock)
         {
@@ -144,6 +148,9 @@ public sealed class HandleStore : IDisposable
             _free = (int)(slot.Handle & SlotMask);
         }
     }
+
+    /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
+    static partial void Reach(string point);
 
     private OpenFileSlot? Find(Handle handle)
     {

@@ -15,7 +15,9 @@ internal struct InodeSlot
     public ulong Node;
     public InodeKey Key;
 
-    /// <summary>Birth time in nanoseconds, 0 where the host has none. Tells a file from a later one with its ino.</summary>
+    /// <summary>
+    /// Birth time in nanoseconds, 0 where the host has none. Tells a file from a later one with its ino.
+    /// </summary>
     public ulong Birth;
 
     /// <summary>The lookup count. Goes from 0 to 1 only under the store's lock.</summary>
@@ -23,7 +25,9 @@ internal struct InodeSlot
 
     public KernelHandle Handle;
 
-    /// <summary>Users of <see cref="Fd"/>, and one for the store while the inode is live. At 0 the fd is closed.</summary>
+    /// <summary>
+    /// Users of <see cref="Fd"/>, and one for the store while the inode is live. At 0 the fd is closed.
+    /// </summary>
     public int Pins;
 
     /// <summary>The O_PATH fd, or <see cref="NoFd"/>.</summary>
@@ -35,13 +39,17 @@ internal struct InodeSlot
     /// <summary>st_mode when it was first seen; its type never changes.</summary>
     public uint Mode;
 
-    /// <summary>The file system's count of removals when the inode came: unchanged means it was not removed since.</summary>
+    /// <summary>
+    /// The file system's count of removals when the inode came: unchanged means it was not removed since.
+    /// </summary>
     public uint Removals;
 
     public int NextByNode;
     public int NextByKey;
 
-    /// <summary>Neighbours among the remembered inodes, oldest first; NextRemembered chains the free slots as well.</summary>
+    /// <summary>
+    /// Neighbours among the remembered inodes, oldest first; NextRemembered chains the free slots as well.
+    /// </summary>
     public int PreviousRemembered;
     public int NextRemembered;
 

@@ -10,21 +10,21 @@ namespace PassthroughFs.Core.Passthrough;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Finding a live inode, by NodeId or by identity, takes no lock: a slot is found in the table, pinned, and checked again;
-/// a miss is confirmed under the lock. Adding and removing take the lock for a few memory writes. No system call
+/// Finding a live inode, by NodeId or by identity, takes no lock: a slot is found in the table, pinned, and checked
+/// again; a miss is confirmed under the lock. Adding and removing take the lock for a few memory writes. No system call
 /// is made under it.
 /// </para>
 /// <para>
-/// An inode goes when its lookup count reaches 0; its NodeId stays remembered, for a bounded number of inodes, so that the
-/// same inode gets it again.
+/// An inode goes when its lookup count reaches 0; its NodeId stays remembered, for a bounded number of inodes, so that
+/// the same inode gets it again.
 /// </para>
 /// </remarks>
-public sealed class InodeStore : IDisposable
+public sealed partial class InodeStore : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly InodeTable _table = new();
     private readonly InodeAllocator? _allocator;
-    private readonly MountFds _mounts;
+    private readonly MountFds? _mounts;
     private readonly int _retained;
 
     private ulong _nextNode = NodeId.Root.Value + 1;
@@ -38,11 +38,12 @@ public sealed class InodeStore : IDisposable
     /// <param name="allocator">Makes NodeIds from the host's inode numbers; null counts from 2 on.</param>
     /// <param name="retainedMappings">How many forgotten inodes keep their NodeId.</param>
     public InodeStore(InodeAllocator? allocator, int retainedMappings)
-        : this(allocator, retainedMappings, new MountFds())
+        : this(allocator, retainedMappings, null)
     {
     }
 
-    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds mounts)
+    /// <summary>As above, with the open mounts of inodes that are kept by handle.</summary>
+    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds? mounts)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(retainedMappings);
         _allocator = allocator;
@@ -60,6 +61,7 @@ public sealed class InodeStore : IDisposable
     public HostInode Get(NodeId node)
     {
         int slot = _table.Find(node, InodeTable.MaxSteps);
+        Reach("InodeStore.Get: found");
         if (slot != 0 && TryPin(slot, node))
         {
             return new HostInode(this, ref _table[slot], slot);
@@ -90,12 +92,14 @@ public sealed class InodeStore : IDisposable
             return false;
         }
 
+        Reach("InodeStore.TryLookup: found");
         ref InodeSlot found = ref _table[slot];
         if (!found.TryPin())
         {
             return false;
         }
 
+        Reach("InodeStore.TryLookup: pinned");
         bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
             found.TryAddLookup();
         node = isIt ? new NodeId(found.Node) : NodeId.None;
@@ -129,19 +133,31 @@ public sealed class InodeStore : IDisposable
     /// <summary>Makes an inode the root, with a lookup count of 2 as is the custom. It is never forgotten.</summary>
     public void AddRoot(in NewInode inode)
     {
+        bool isTaken;
+        int stray = 0;
         lock (_lock)
         {
-            if (_table.Find(NodeId.Root, int.MaxValue) == 0)
+            isTaken = _table.Find(NodeId.Root, int.MaxValue) == 0;
+            if (isTaken)
             {
+                stray = TakeOut(_table.Find(inode.Key, inode.Handle, int.MaxValue));
                 Insert(inode, NodeId.Root, 2);
-                return;
             }
         }
 
-        Close(inode.Fd, inode.Handle, inode.Mount);
+        if (!isTaken)
+        {
+            Close(inode.Fd, inode.Handle, inode.Mount);
+        }
+        else if (stray != 0)
+        {
+            Unpin(stray);
+        }
     }
 
-    /// <summary>Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.</summary>
+    /// <summary>
+    /// Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.
+    /// </summary>
     /// <remarks>An unknown NodeId and the root are ignored; more than were counted is as many as were.</remarks>
     public void Forget(NodeId node, ulong count)
     {
@@ -162,6 +178,7 @@ public sealed class InodeStore : IDisposable
             return;
         }
 
+        Reach("InodeStore.Forget: at zero");
         int remembered;
         lock (_lock)
         {
@@ -176,6 +193,7 @@ public sealed class InodeStore : IDisposable
             remembered = Remember(slot);
         }
 
+        Reach("InodeStore.Forget: removed");
         if (remembered != 0 && _removals != _table[slot].Removals && IsDeleted(inode))
         {
             ForgetMapping(inode.Key, inode.Handle);
@@ -240,12 +258,16 @@ public sealed class InodeStore : IDisposable
             return;
         }
 
+        Reach("InodeStore.Unpin: unused");
         Close(unpinned.Fd, unpinned.Handle, unpinned.Mount);
         lock (_lock)
         {
             _table.Free(slot);
         }
     }
+
+    /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
+    static partial void Reach(string point);
 
     /// <summary>Pins a slot that was found without the lock, if it is (still) that node's.</summary>
     private bool TryPin(int slot, NodeId node)
@@ -301,6 +323,28 @@ public sealed class InodeStore : IDisposable
         return Errno.OK;
     }
 
+    /// <summary>
+    /// Makes way for the root: a lookup of it that was under way when the store was cleared has made a node of its own,
+    /// which nobody holds any more. Returns a slot to let go of outside the lock, or 0.
+    /// </summary>
+    private int TakeOut(int slot)
+    {
+        if (slot == 0)
+        {
+            return 0;
+        }
+
+        if (_table[slot].IsRemembered)
+        {
+            DropRemembered(slot);
+            return 0;
+        }
+
+        Volatile.Write(ref _table[slot].Lookups, 0);
+        Remove(slot);
+        return slot;
+    }
+
     private bool TryAllocate(in InodeKey key, out NodeId node)
     {
         if (_allocator is null)
@@ -343,108 +387,6 @@ public sealed class InodeStore : IDisposable
         _live--;
     }
 
-    /// <summary>Keeps the NodeId of an inode that was just removed, if it would not come by itself. Returns its slot.</summary>
-    private int Remember(int slot)
-    {
-        bool comesByItself = _allocator is not null && (_table[slot].Node & InodeAllocator.VirtualBit) == 0;
-        if (comesByItself || _retained == 0)
-        {
-            return 0;
-        }
-
-        if (_remembered == _retained)
-        {
-            DropRemembered(_oldestRemembered);
-        }
-
-        int index = _table.Take();
-        ref InodeSlot remembered = ref _table[index];
-        ref InodeSlot gone = ref _table[slot];
-        remembered.Node = gone.Node;
-        remembered.Key = gone.Key;
-        remembered.Birth = gone.Birth;
-        remembered.Handle = gone.Handle;
-        remembered.IsRemembered = true;
-        remembered.PreviousRemembered = _newestRemembered;
-        remembered.NextRemembered = 0;
-        if (_newestRemembered != 0)
-        {
-            _table[_newestRemembered].NextRemembered = index;
-        }
-        else
-        {
-            _oldestRemembered = index;
-        }
-
-        _newestRemembered = index;
-        _remembered++;
-        _table.Link(index);
-        return index;
-    }
-
-    private void DropRemembered(int index)
-    {
-        ref InodeSlot slot = ref _table[index];
-        if (slot.PreviousRemembered != 0)
-        {
-            _table[slot.PreviousRemembered].NextRemembered = slot.NextRemembered;
-        }
-        else
-        {
-            _oldestRemembered = slot.NextRemembered;
-        }
-
-        if (slot.NextRemembered != 0)
-        {
-            _table[slot.NextRemembered].PreviousRemembered = slot.PreviousRemembered;
-        }
-        else
-        {
-            _newestRemembered = slot.PreviousRemembered;
-        }
-
-        slot.IsRemembered = false;
-        _remembered--;
-        _table.Unlink(index);
-        _table.Free(index);
-    }
-
-    private void ForgetMapping(in InodeKey key, in KernelHandle handle)
-    {
-        lock (_lock)
-        {
-            int slot = _table.Find(key, handle, int.MaxValue);
-            if (slot != 0 && _table[slot].IsRemembered)
-            {
-                DropRemembered(slot);
-            }
-        }
-    }
-
-    private unsafe bool IsDeleted(in HostInode inode)
-    {
-        int fd = inode.Fd;
-        if (fd < 0)
-        {
-            fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
-            if (fd < 0)
-            {
-                return fd == -(int)Errno.ESTALE;
-            }
-        }
-
-        // Sound: the buffer and the path live until the call returns.
-        StatxBuffer stat;
-        byte empty = 0;
-        int result = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat);
-        if (inode.Fd < 0)
-        {
-            _ = Sys.Close(fd);
-        }
-
-        return result == 0 && stat.stx_nlink == 0;
-    }
-
     private void Close(int fd, in KernelHandle handle, int mount)
     {
         if (fd >= 0)
@@ -453,7 +395,7 @@ public sealed class InodeStore : IDisposable
         }
         else if (!handle.IsNone)
         {
-            _mounts.Release(mount);
+            _mounts?.Release(mount);
         }
     }
 }

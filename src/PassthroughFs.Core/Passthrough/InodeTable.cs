@@ -105,7 +105,9 @@ internal sealed class InodeTable
         Link(slot, _buckets);
     }
 
-    /// <summary>Takes a slot out of the indexes. Under the lock. Its own links stay, for readers who are on it.</summary>
+    /// <summary>
+    /// Takes a slot out of the indexes. Under the lock. Its own links stay, for readers who are on it.
+    /// </summary>
     public void Unlink(int slot)
     {
         ref InodeSlot gone = ref this[slot];

@@ -4,12 +4,12 @@ using System.Runtime.CompilerServices;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>
-/// What <c>name_to_handle_at(2)</c> returns for an inode: a name that outlives the inode's file descriptors and is never
-/// given to another inode of the same file system.
+/// What <c>name_to_handle_at(2)</c> returns for an inode: a name that outlives the inode's file descriptors and is
+/// never given to another inode of the same file system.
 /// </summary>
 /// <remarks>
-/// Up to 40 bytes, which holds what ext4, xfs, btrfs, f2fs and tmpfs make; a longer one counts as none, so that a million
-/// of them stay small.
+/// Up to 40 bytes, which holds what ext4, xfs, btrfs, f2fs and tmpfs make; a longer one counts as none, so that a
+/// million of them stay small.
 /// </remarks>
 public readonly struct KernelHandle : IEquatable<KernelHandle>
 {

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Threading;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
@@ -11,11 +12,14 @@ namespace PassthroughFs.Core.Passthrough;
 /// one. Shared by count, closed with the last inode.
 /// </summary>
 /// <remarks>
-/// The descriptor comes from the inode at hand, reopened, and not from a path in <c>/proc/self/mountinfo</c>: a path may
-/// be out of reach or covered by another mount, the inode is on the right mount for certain.
+/// The descriptor comes from the inode at hand, reopened, and not from a path in <c>/proc/self/mountinfo</c>: a path
+/// may be out of reach or covered by another mount, the inode is on the right mount for certain.
 /// </remarks>
-internal sealed class MountFds
+internal sealed partial class MountFds
 {
+    /// <summary>How often an inode is opened that cannot be for the moment; the last tries are 1 ms apart.</summary>
+    private const int MaxTries = 40;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<int, int> _numbers = [];
     private Mount[] _mounts = [];
@@ -103,13 +107,17 @@ internal sealed class MountFds
             }
         }
 
+        Reach("MountFds.Release: counted");
+
         if (fd >= 0)
         {
             _ = Sys.Close(fd);
         }
     }
 
-    /// <summary>Opens an inode of a mount; the caller holds one of its inodes. Returns an fd, or the error negated.</summary>
+    /// <summary>
+    /// Opens an inode of a mount; the caller holds one of its inodes. Returns an fd, or the error negated.
+    /// </summary>
     public unsafe int Open(int number, in KernelHandle handle, uint flags)
     {
         Unsafe.SkipInit(out FileHandleBuffer buffer);
@@ -118,10 +126,21 @@ internal sealed class MountFds
         buffer.handle_type = handle.Type;
         bytes.CopyTo(buffer.f_handle);
 
-        // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one of
-        // its inodes is counted.
-        return Sys.OpenByHandleAt(Volatile.Read(ref _mounts)[number].Fd, &buffer, flags);
+        // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one
+        // of its inodes is counted.
+        int mountFd = Volatile.Read(ref _mounts)[number].Fd;
+        int fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
+        for (var wait = default(SpinWait); fd == -(int)Errno.ENOMEM && wait.Count < MaxTries; wait.SpinOnce())
+        {
+            // ext4 says so while it gives the number of a file that is gone to a new one: ESTALE a moment later.
+            fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
+        }
+
+        return fd;
     }
+
+    /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
+    static partial void Reach(string point);
 
     private sealed class Mount
     {

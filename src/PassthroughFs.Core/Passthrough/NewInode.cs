@@ -12,7 +12,10 @@ public struct NewInode
     /// <summary>How it is found again without <see cref="Fd"/>, or <see cref="KernelHandle.None"/>.</summary>
     public KernelHandle Handle;
 
-    /// <summary>With <see cref="Handle"/>: the number of its mount in the file system's table of mounts.</summary>
+    /// <summary>
+    /// With <see cref="Handle"/> in the store of a file system: the number of its mount in that file system's table of
+    /// mounts. A store by itself has no such table, and takes a handle for a part of the identity alone.
+    /// </summary>
     public int Mount;
 
     /// <summary>An O_PATH file descriptor, or -1 if it is kept by handle. The store closes it.</summary>

@@ -5,7 +5,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// <summary>What the store keeps of one Handle. Slots are reused, never freed; their Handles are not.</summary>
 internal sealed class OpenFileSlot
 {
-    /// <summary>Held while the directory's position is moved and read: one listing at a time for each open directory.</summary>
+    /// <summary>
+    /// Held while the directory's position is moved and read: one listing at a time for each open directory.
+    /// </summary>
     public readonly Lock Directory = new();
 
     public ulong Handle;
@@ -18,7 +20,9 @@ internal sealed class OpenFileSlot
     /// <summary>The host's open flags as they are now.</summary>
     public uint Flags;
 
-    /// <summary>The cookie at which the directory's next entries will be read, guarded by <see cref="Directory"/>.</summary>
+    /// <summary>
+    /// The cookie at which the directory's next entries will be read, guarded by <see cref="Directory"/>.
+    /// </summary>
     public ulong Position;
 
     /// <summary>Not released yet; changes under the store's lock.</summary>

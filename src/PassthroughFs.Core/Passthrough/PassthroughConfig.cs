@@ -32,7 +32,9 @@ public sealed class PassthroughConfig
     /// <summary><see cref="AttrTimeout"/> for directories. Default: the same as for the rest.</summary>
     public TimeSpan? DirAttrTimeout { get; set => field = Changed(value); }
 
-    /// <summary>How long the client may take it for granted that a name does not exist. Default 0: not at all.</summary>
+    /// <summary>
+    /// How long the client may take it for granted that a name does not exist. Default 0: not at all.
+    /// </summary>
     public TimeSpan NegativeTimeout { get; set => field = Changed(value); }
 
     /// <summary>What the client may cache. Default <see cref="CachePolicy.Auto"/>.</summary>
@@ -52,11 +54,14 @@ public sealed class PassthroughConfig
 
     /// <summary>
     /// Prepare the root when INIT comes. Default on. Off under a Vfs, which prepares it earlier by
-    /// <see cref="PassthroughFileSystem.Import"/> and has negotiated already: then what INIT offers is honoured as it is.
+    /// <see cref="PassthroughFileSystem.Import"/> and has negotiated already: then what INIT offers is honoured as it
+    /// is.
     /// </summary>
     public bool DoImport { get; set => field = Changed(value); } = true;
 
-    /// <summary>Do without OPEN and RELEASE of files where the client can. Needs <see cref="CachePolicy.Always"/>. Default off.</summary>
+    /// <summary>
+    /// Do without OPEN and RELEASE of files where the client can. Needs <see cref="CachePolicy.Always"/>. Default off.
+    /// </summary>
     public bool NoOpen { get; set => field = Changed(value); }
 
     /// <summary>Do without OPENDIR and RELEASEDIR where the client can. Default off.</summary>
@@ -68,7 +73,9 @@ public sealed class PassthroughConfig
     /// </summary>
     public bool KillprivV2 { get; set => field = Changed(value); }
 
-    /// <summary>Whether inodes are kept by file descriptor or by kernel handle. Default <see cref="InodeFileHandles.Never"/>.</summary>
+    /// <summary>
+    /// Whether inodes are kept by file descriptor or by kernel handle. Default <see cref="InodeFileHandles.Never"/>.
+    /// </summary>
     public InodeFileHandles InodeFileHandles { get; set => field = Changed(value); }
 
     /// <summary>Show every directory as empty. Default off.</summary>
@@ -128,9 +135,9 @@ public sealed class PassthroughConfig
     public int RetainedMappings { get; set => field = Changed(value); } = 65_536;
 
     /// <summary>
-    /// Set the process's umask to 0 on import. Default off: the mask is the embedding program's, and modes that it would
-    /// cut are put right after each creation, at the cost of one more system call. On is right for a program that does
-    /// nothing but serve.
+    /// Set the process's umask to 0 on import. Default off: the mask is the embedding program's, and modes that it
+    /// would cut are put right after each creation, at the cost of one more system call. On is right for a program that
+    /// does nothing but serve.
     /// </summary>
     public bool ClearUmask { get; set => field = Changed(value); }
 

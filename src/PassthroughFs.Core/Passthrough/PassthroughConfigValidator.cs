@@ -31,7 +31,9 @@ public static class PassthroughConfigValidator
         CheckTimeout(config.DirEntryTimeout, nameof(config.DirEntryTimeout));
         CheckTimeout(config.DirAttrTimeout, nameof(config.DirAttrTimeout));
         CheckTimeout(config.NegativeTimeout, nameof(config.NegativeTimeout));
-        Check(Enum.IsDefined(config.CachePolicy), $"CachePolicy {(int)config.CachePolicy} is none of Auto, Never, Metadata, Always.");
+        Check(
+            Enum.IsDefined(config.CachePolicy),
+            $"CachePolicy {(int)config.CachePolicy} is none of Auto, Never, Metadata, Always.");
         Check(
             Enum.IsDefined(config.InodeFileHandles),
             $"InodeFileHandles {(int)config.InodeFileHandles} is none of Never, Prefer, Mandatory.");
@@ -44,7 +46,8 @@ public static class PassthroughConfigValidator
             "PosixAcl conflicts with Xattr = false: ACLs are extended attributes. Switch Xattr on, or PosixAcl off.");
         Check(
             !config.ReadOnly || !config.Writeback,
-            "ReadOnly conflicts with Writeback: a read-only file system has no writes to collect. Switch one of them off.");
+            "ReadOnly conflicts with Writeback: a read-only file system has no writes to collect. Switch one of them " +
+            "off.");
         return faults;
     }
 

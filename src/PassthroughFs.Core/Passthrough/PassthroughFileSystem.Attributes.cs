@@ -105,8 +105,8 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The host decides, as the caller: ACLs and read-only mounts count. Of the caller's supplementary groups the server
-    /// knows only what the request carries, unless <see cref="PassthroughConfig.CheckPermissions"/> is on.
+    /// The host decides, as the caller: ACLs and read-only mounts count. Of the caller's supplementary groups the
+    /// server knows only what the request carries, unless <see cref="PassthroughConfig.CheckPermissions"/> is on.
     /// </remarks>
     public Errno Access(in RequestContext context, NodeId node, uint mask)
     {

@@ -143,8 +143,8 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
-    /// Reads entries from a cookie on. The position belongs to the open directory, so that moving it and reading are one
-    /// step for all who list it.
+    /// Reads entries from a cookie on. The position belongs to the open directory, so that moving it and reading are
+    /// one step for all who list it.
     /// </summary>
     private static int ReadEntries(in OpenFile file, int fd, bool isFirst, ulong offset, byte* buffer, int size)
     {
@@ -216,7 +216,9 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
-    /// <summary>Hands one entry over; false if it does not fit. A lookup is counted only for what is delivered.</summary>
+    /// <summary>
+    /// Hands one entry over; false if it does not fit. A lookup is counted only for what is delivered.
+    /// </summary>
     private bool Deliver(in HostInode directory, int fd, DirentHeader* header, DirectorySink sink, bool plus)
     {
         byte* name = (byte*)header + DirentHeader.NameOffset;

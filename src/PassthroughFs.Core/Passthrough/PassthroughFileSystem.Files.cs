@@ -7,7 +7,8 @@ namespace PassthroughFs.Core.Passthrough;
 public sealed unsafe partial class PassthroughFileSystem
 {
     /// <summary>
-    /// The open flags of a client that reach the host: how to read and write, and nothing that would find, make or follow.
+    /// The open flags of a client that reach the host: how to read and write, and nothing that would find, make or
+    /// follow.
     /// </summary>
     private static uint HostFlags => Linux.O_ACCMODE | Linux.O_APPEND | Linux.O_TRUNC | Linux.O_NONBLOCK |
         Linux.O_SYNC | Linux.O_DSYNC | Linux.O_DIRECT | Linux.O_NOATIME;

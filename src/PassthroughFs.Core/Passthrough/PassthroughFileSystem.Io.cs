@@ -23,6 +23,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
+        Reach("Read: holds the file");
         result = request.Offset > long.MaxValue ? Errno.EINVAL : ReadInto(fd, (long)request.Offset, ref sink);
         PutFile(file, fd);
         return result;

@@ -88,6 +88,7 @@ public sealed unsafe partial class PassthroughFileSystem
             }
         }
 
+        Reach("LookupAt: knows the handle");
         StatxBuffer stat;
         int status = Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, StatMask, &stat);
         if (status < 0)
@@ -95,6 +96,8 @@ public sealed unsafe partial class PassthroughFileSystem
             entry = default;
             return (Errno)(-status);
         }
+
+        Reach("LookupAt: knows the identity");
 
         if (_inodes.TryLookup(KeyOf(stat), BirthOf(stat), handle, out NodeId node))
         {
@@ -130,6 +133,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
+        Reach("LookupFd: described");
         result = _inodes.Add(inode, out NodeId node);
         if (inode.Fd < 0)
         {
@@ -264,6 +268,7 @@ public sealed unsafe partial class PassthroughFileSystem
         int mount = result < 0 ? -1 : _mounts.TryAcquire(mountId);
         if (result == 0 && mount < 0)
         {
+            Reach("Describe: the mount is not open");
             mount = OpenMount(fd, stat, mountId);
         }
 
@@ -340,6 +345,9 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <summary>Only regular files and directories are ever opened for more than O_PATH.</summary>
     internal static bool IsSafe(uint mode) => Linux.S_ISREG(mode) || Linux.S_ISDIR(mode);
+
+    /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
+    static partial void Reach(string point);
 
     /// <summary>Says once that descriptors have run out; passes the error on.</summary>
     private Errno NoteDescriptors(Errno error)

@@ -269,7 +269,8 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
-    /// Applies the caller's umask, as the kernel would: not where the directory has a default ACL, which takes its place.
+    /// Applies the caller's umask, as the kernel would: not where the directory has a default ACL, which takes its
+    /// place.
     /// </summary>
     private uint MaskMode(int directory, uint mode, uint umask)
     {

@@ -5,9 +5,9 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <remarks>
-/// An O_PATH fd has no extended attributes to the f*xattr calls, so the way is its link in /proc, which leads to the inode
-/// itself, symbolic links included. Linux 6.13 has calls that start at the directory that is held; before, the link's
-/// whole path is needed.
+/// An O_PATH fd has no extended attributes to the f*xattr calls, so the way is its link in /proc, which leads to the
+/// inode itself, symbolic links included. Linux 6.13 has calls that start at the directory that is held; before, the
+/// link's whole path is needed.
 /// </remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
@@ -214,7 +214,9 @@ public sealed unsafe partial class PassthroughFileSystem
         return status;
     }
 
-    /// <summary>Puts the link's name below /proc/self/fd into <paramref name="link"/>, where the kernel takes that.</summary>
+    /// <summary>
+    /// Puts the link's name below /proc/self/fd into <paramref name="link"/>, where the kernel takes that.
+    /// </summary>
     private bool CanUseAt(int fd, byte* link)
     {
         if (_xattrAt)

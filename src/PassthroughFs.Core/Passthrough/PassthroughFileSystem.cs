@@ -104,7 +104,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         }
         else
         {
-            _umask = ReadUmask();
+            _umask = ReadUmask(_umask);
         }
 
         int fd;
@@ -194,6 +194,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     {
         _handles.Clear();
         _inodes.Clear();
+        Reach("Destroy: cleared");
 
         // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF.
         _ = Import();
@@ -256,17 +257,25 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     private static InitFlags If(bool condition, InitFlags flag) => condition ? flag : InitFlags.None;
 
     /// <summary>The process's umask, without the moment of another umask that asking the system call would cost.</summary>
-    private static uint ReadUmask()
+    /// <param name="known">What it was when it was last read: taken for true where it cannot be read now.</param>
+    private static uint ReadUmask(uint known)
     {
-        foreach (string line in File.ReadLines("/proc/self/status"))
+        try
         {
-            if (line.StartsWith("Umask:", StringComparison.Ordinal))
+            foreach (string line in File.ReadLines("/proc/self/status"))
             {
-                return Convert.ToUInt32(line["Umask:".Length..].Trim(), 8);
+                if (line.StartsWith("Umask:", StringComparison.Ordinal))
+                {
+                    return Convert.ToUInt32(line["Umask:".Length..].Trim(), 8);
+                }
             }
         }
+        catch (IOException)
+        {
+            // No descriptor is left. A DESTROY comes here too, and must not end in an exception.
+        }
 
-        return 0;
+        return known;
     }
 
     private PassthroughConfig Resolve(PassthroughConfig config)
@@ -299,7 +308,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
 
         _useHandles = Config.InodeFileHandles != InodeFileHandles.Never;
         Errno result = Describe(fd, stat, out NewInode root);
-        if (result == Errno.OK && !root.Handle.IsNone)
+        if (result == Errno.OK && root.Fd < 0)
         {
             result = TryHandle(root);
         }

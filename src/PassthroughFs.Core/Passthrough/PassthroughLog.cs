@@ -33,7 +33,7 @@ internal static partial class PassthroughLog
     public static partial void OutOfDescriptors(ILogger logger, Errno error);
 
     [LoggerMessage(7, LogLevel.Warning,
-        "InodeFileHandles Prefer: a file system below the root (device {Device:x}) has no kernel handles, or none that " +
-        "are short enough; its inodes are kept by file descriptor. Said once.")]
+        "InodeFileHandles Prefer: a file system below the root (device {Device:x}) has no kernel handles, or none " +
+        "that are short enough; its inodes are kept by file descriptor. Said once.")]
     public static partial void NoHandlesBelow(ILogger logger, ulong device);
 }

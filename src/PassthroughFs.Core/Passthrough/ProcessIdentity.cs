@@ -150,7 +150,7 @@ internal sealed unsafe class ProcessIdentity
         if (result < 0)
         {
             Environment.FailFast(
-                $"A thread of the passthrough file system cannot get its {what} back and must not serve another request.");
+                $"A thread of the passthrough file system cannot get its {what} back: it must not serve again.");
         }
     }
 

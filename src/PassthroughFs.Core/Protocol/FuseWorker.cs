@@ -297,7 +297,8 @@ public sealed partial class FuseWorker
         return call.Reply(errno);
     }
 
-    // Too long a name is an ordinary mistake of a user's, which clients pass on; no end or nothing in it is no name at all.
+    // Too long a name is an ordinary mistake of a user's, which clients pass on; no end or nothing in it is no name at
+    // all.
     private int RejectName(in FuseCall call, Errno errno) =>
         errno == Errno.ENAMETOOLONG ? call.Reply(errno) : Reject(call, errno, "malformed name");
 

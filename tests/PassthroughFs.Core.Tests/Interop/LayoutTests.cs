@@ -8,6 +8,7 @@ using System.Text;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 using Xunit;
+using C = PassthroughFs.Core.Interop.Constants;
 
 namespace PassthroughFs.Core.Tests.Interop;
 
@@ -37,8 +38,8 @@ public sealed class LayoutTests
         yield return ("sizeof(struct statx)", Marshal.SizeOf<StatxBuffer>());
         foreach (string field in new[]
         {
-            "stx_mask", "stx_blksize", "stx_attributes", "stx_nlink", "stx_uid", "stx_gid", "stx_mode", "stx_ino", "stx_size",
-            "stx_blocks", "stx_attributes_mask", "stx_atime", "stx_btime", "stx_ctime", "stx_mtime", "stx_rdev_major",
+            "stx_mask", "stx_blksize", "stx_attributes", "stx_nlink", "stx_uid", "stx_gid", "stx_mode", "stx_ino",
+            "stx_size", "stx_blocks", "stx_attributes_mask", "stx_atime", "stx_btime", "stx_ctime", "stx_mtime", "stx_rdev_major",
             "stx_rdev_minor", "stx_dev_major", "stx_dev_minor", "stx_mnt_id",
         })
         {
@@ -48,8 +49,8 @@ public sealed class LayoutTests
         yield return ("sizeof(struct statfs)", Marshal.SizeOf<StatfsBuffer>());
         foreach (string field in new[]
         {
-            "f_type", "f_bsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_fsid", "f_namelen", "f_frsize",
-            "f_flags",
+            "f_type", "f_bsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_fsid", "f_namelen",
+            "f_frsize", "f_flags",
         })
         {
             yield return ($"offsetof(struct statfs, {field})", Offset<StatfsBuffer>(field));
@@ -72,7 +73,8 @@ public sealed class LayoutTests
     private static IEnumerable<(string, long)> Constants() =>
     [
         ("O_CREAT", Linux.O_CREAT), ("O_EXCL", Linux.O_EXCL), ("O_TRUNC", Linux.O_TRUNC), ("O_APPEND", Linux.O_APPEND),
-        ("O_NONBLOCK", Linux.O_NONBLOCK), ("O_DSYNC", Linux.O_DSYNC), ("O_SYNC", Linux.O_SYNC), ("O_NOATIME", Linux.O_NOATIME),
+        ("O_NONBLOCK", Linux.O_NONBLOCK), ("O_DSYNC", Linux.O_DSYNC), ("O_SYNC", Linux.O_SYNC),
+        ("O_NOATIME", Linux.O_NOATIME),
         ("O_CLOEXEC", Linux.O_CLOEXEC), ("O_PATH", Linux.O_PATH), ("O_DIRECTORY", Linux.O_DIRECTORY),
         ("O_NOFOLLOW", Linux.O_NOFOLLOW), ("O_DIRECT", Linux.O_DIRECT), ("O_TMPFILE", Linux.O_TMPFILE),
         ("S_IFMT", Linux.S_IFMT), ("S_IFSOCK", Linux.S_IFSOCK), ("S_IFLNK", Linux.S_IFLNK), ("S_IFREG", Linux.S_IFREG),
@@ -80,23 +82,24 @@ public sealed class LayoutTests
         ("S_ISUID", Linux.S_ISUID), ("S_ISGID", Linux.S_ISGID), ("S_ISVTX", Linux.S_ISVTX), ("07777", Linux.ModeBits),
         ("RENAME_NOREPLACE", Linux.RENAME_NOREPLACE), ("RENAME_EXCHANGE", Linux.RENAME_EXCHANGE),
         ("RENAME_WHITEOUT", Linux.RENAME_WHITEOUT), ("FALLOC_FL_KEEP_SIZE", Linux.FALLOC_FL_KEEP_SIZE),
-        ("FALLOC_FL_PUNCH_HOLE", Linux.FALLOC_FL_PUNCH_HOLE), ("FALLOC_FL_COLLAPSE_RANGE", Linux.FALLOC_FL_COLLAPSE_RANGE),
+        ("FALLOC_FL_PUNCH_HOLE", Linux.FALLOC_FL_PUNCH_HOLE),
+        ("FALLOC_FL_COLLAPSE_RANGE", Linux.FALLOC_FL_COLLAPSE_RANGE),
         ("FALLOC_FL_ZERO_RANGE", Linux.FALLOC_FL_ZERO_RANGE), ("FALLOC_FL_INSERT_RANGE", Linux.FALLOC_FL_INSERT_RANGE),
         ("SEEK_DATA", Linux.SEEK_DATA), ("SEEK_HOLE", Linux.SEEK_HOLE), ("XATTR_CREATE", Linux.XATTR_CREATE),
         ("XATTR_REPLACE", Linux.XATTR_REPLACE), ("R_OK", Linux.R_OK), ("W_OK", Linux.W_OK), ("X_OK", Linux.X_OK),
         ("NAME_MAX", Linux.NAME_MAX), ("PATH_MAX", Linux.PATH_MAX), ("XATTR_SIZE_MAX", Linux.XATTR_SIZE_MAX),
         ("XATTR_NAME_MAX", Linux.XATTR_NAME_MAX), ("XATTR_LIST_MAX", Linux.XATTR_LIST_MAX),
-        ("AT_FDCWD", Core.Interop.Constants.AT_FDCWD), ("AT_EMPTY_PATH", Core.Interop.Constants.AT_EMPTY_PATH),
-        ("AT_SYMLINK_NOFOLLOW", Core.Interop.Constants.AT_SYMLINK_NOFOLLOW),
-        ("AT_SYMLINK_FOLLOW", Core.Interop.Constants.AT_SYMLINK_FOLLOW),
-        ("AT_REMOVEDIR", Core.Interop.Constants.AT_REMOVEDIR), ("AT_EACCESS", Core.Interop.Constants.AT_EACCESS),
-        ("STATX_BASIC_STATS", Core.Interop.Constants.STATX_BASIC_STATS), ("STATX_BTIME", Core.Interop.Constants.STATX_BTIME),
-        ("STATX_MNT_ID", Core.Interop.Constants.STATX_MNT_ID), ("STATX_NLINK", Core.Interop.Constants.STATX_NLINK),
-        ("STATX_ATTR_MOUNT_ROOT", (long)Core.Interop.Constants.STATX_ATTR_MOUNT_ROOT),
-        ("F_SETFL", Core.Interop.Constants.F_SETFL), ("F_DUPFD_CLOEXEC", Core.Interop.Constants.F_DUPFD_CLOEXEC),
-        ("UTIME_NOW", Core.Interop.Constants.UTIME_NOW), ("UTIME_OMIT", Core.Interop.Constants.UTIME_OMIT),
-        ("CAP_DAC_READ_SEARCH", Core.Interop.Constants.CAP_DAC_READ_SEARCH), ("CAP_FSETID", Core.Interop.Constants.CAP_FSETID),
-        ("CAP_SETGID", Core.Interop.Constants.CAP_SETGID), ("CAP_SETUID", Core.Interop.Constants.CAP_SETUID),
+        ("AT_FDCWD", C.AT_FDCWD), ("AT_EMPTY_PATH", C.AT_EMPTY_PATH),
+        ("AT_SYMLINK_NOFOLLOW", C.AT_SYMLINK_NOFOLLOW),
+        ("AT_SYMLINK_FOLLOW", C.AT_SYMLINK_FOLLOW),
+        ("AT_REMOVEDIR", C.AT_REMOVEDIR), ("AT_EACCESS", C.AT_EACCESS),
+        ("STATX_BASIC_STATS", C.STATX_BASIC_STATS), ("STATX_BTIME", C.STATX_BTIME),
+        ("STATX_MNT_ID", C.STATX_MNT_ID), ("STATX_NLINK", C.STATX_NLINK),
+        ("STATX_ATTR_MOUNT_ROOT", (long)C.STATX_ATTR_MOUNT_ROOT),
+        ("F_SETFL", C.F_SETFL), ("F_DUPFD_CLOEXEC", C.F_DUPFD_CLOEXEC),
+        ("UTIME_NOW", C.UTIME_NOW), ("UTIME_OMIT", C.UTIME_OMIT),
+        ("CAP_DAC_READ_SEARCH", C.CAP_DAC_READ_SEARCH), ("CAP_FSETID", C.CAP_FSETID),
+        ("CAP_SETGID", C.CAP_SETGID), ("CAP_SETUID", C.CAP_SETUID),
         .. Enum.GetValues<Errno>().Where(errno => errno != Errno.OK).Select(errno => (errno.ToString(), (long)errno)),
     ];
 

@@ -40,7 +40,8 @@ public sealed class InodeAllocatorTests
         Assert.Equal(0x0080_8000_0000_0002ul, Node(allocator, new InodeKey(Big, ulong.MaxValue, ulong.MaxValue)));
         Assert.Equal(0x0080_8000_0000_0003ul, Node(allocator, new InodeKey(Big + 1, ulong.MaxValue, ulong.MaxValue)));
         Assert.Equal(0x0081_0000_0000_0004ul, Node(allocator, new InodeKey(Big + 2, ulong.MaxValue, 0)));
-        Assert.Equal(0x0080_8000_0000_0005ul, Node(allocator, new InodeKey(ulong.MaxValue, ulong.MaxValue, ulong.MaxValue)));
+        Assert.Equal(
+            0x0080_8000_0000_0005ul, Node(allocator, new InodeKey(ulong.MaxValue, ulong.MaxValue, ulong.MaxValue)));
     }
 
     [Fact]

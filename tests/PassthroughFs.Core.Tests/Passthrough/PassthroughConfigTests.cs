@@ -69,7 +69,8 @@ public sealed class PassthroughConfigTests : DescriptorCheck
         IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);
         string fault = Assert.Single(faults);
         Assert.All(names, name => Assert.Contains(name, fault, StringComparison.Ordinal));
-        Assert.Contains(fault, Assert.Throws<ArgumentException>(() => new PassthroughFileSystem(config)).Message, StringComparison.Ordinal);
+        var refused = Assert.Throws<ArgumentException>(() => new PassthroughFileSystem(config));
+        Assert.Contains(fault, refused.Message, StringComparison.Ordinal);
 
         var services = new ServiceCollection();
         services.AddPassthroughFileSystem(spoil);

@@ -203,7 +203,9 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
     }
 
     [Theory]
-    [InlineData(CachePolicy.Never, OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES, OpenReplyFlags.None)]
+    [InlineData(
+        CachePolicy.Never, OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES,
+        OpenReplyFlags.None)]
     [InlineData(
         CachePolicy.Metadata, OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES,
         OpenReplyFlags.FOPEN_CACHE_DIR | OpenReplyFlags.FOPEN_KEEP_CACHE)]

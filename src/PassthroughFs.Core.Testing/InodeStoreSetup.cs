@@ -1,0 +1,26 @@
+using System;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Core.Testing;
+
+/// <summary>What kind of host and store an <see cref="InodeStoreSpec"/> is run on.</summary>
+public sealed record InodeStoreSetup
+{
+    /// <summary>Inodes are known by kernel handle: the host may give a deleted file's number away at once.</summary>
+    public bool UseHandles { get; init; }
+
+    /// <summary>The host says when a file was born.</summary>
+    public bool HasBirthTimes { get; init; } = true;
+
+    /// <summary>The mount is part of the identity.</summary>
+    public bool UseMountIds { get; init; }
+
+    /// <summary>NodeIds come from the host's numbers.</summary>
+    public bool UseHostIno { get; init; }
+
+    /// <summary>How many forgotten inodes are remembered.</summary>
+    public int RetainedMappings { get; init; } = 4;
+
+    /// <summary>A store for this setup.</summary>
+    public InodeStore CreateStore() => new(UseHostIno ? new InodeAllocator() : null, Math.Max(0, RetainedMappings));
+}

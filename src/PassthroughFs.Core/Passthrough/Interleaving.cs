@@ -1,0 +1,38 @@
+// Nothing of this is in a build without PTFS_TEST_HOOKS: calls of a partial method that has no body are not compiled.
+#if PTFS_TEST_HOOKS
+using System;
+using System.Threading;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>Named points between the steps of lock-free code, at which a test can let another thread go first.</summary>
+internal static class Interleaving
+{
+    private static Action<string>? s_reached;
+
+    /// <summary>Called with a point's name by each thread that comes there. No lock is held at any of them.</summary>
+    public static void Set(Action<string>? reached) => Volatile.Write(ref s_reached, reached);
+
+    public static void Reach(string point) => Volatile.Read(ref s_reached)?.Invoke(point);
+}
+
+public sealed partial class InodeStore
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+
+public sealed partial class HandleStore
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+
+internal sealed partial class MountFds
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+
+public sealed unsafe partial class PassthroughFileSystem
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+#endif
