@@ -6,26 +6,27 @@ using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
 /// <summary>
-/// How long to look for more work before going to sleep: a while where sleeps turn out to be short, as then each would
-/// cost two system calls and a wake-up; not at all where they are long, or there is one processor only.
+/// How long to look for more work before going to sleep: a moment where sleeps turn out to be short, as then each costs
+/// the guest a kick and both sides a wake-up; not at all where they are long, or there is one processor only.
 /// </summary>
 internal sealed class LookAgain
 {
-    private static readonly long s_most = Environment.ProcessorCount > 1 ? Stopwatch.Frequency / 20_000 : 0; // 50 µs
-    private static readonly long s_least = s_most / 8;
+    // No longer than that: requests that come together are cheaper than requests that are waited for one by one.
+    private static readonly long s_window = Environment.ProcessorCount > 1 ? Stopwatch.Frequency / 200_000 : 0; // 5 µs
+    private static readonly long s_shortSleep = Stopwatch.Frequency / 20_000; // 50 µs
 
-    private long _window;
+    private bool _isWorthIt;
 
-    /// <summary>Looks for as long as it has been worth it of late.</summary>
+    /// <summary>Looks for a moment, if that has been worth it of late.</summary>
     /// <returns>True if there is work.</returns>
     public bool Until(SplitQueue queue, ref bool stop)
     {
-        if (_window == 0)
+        if (!_isWorthIt)
         {
             return queue.HasWork;
         }
 
-        long end = Stopwatch.GetTimestamp() + _window;
+        long end = Stopwatch.GetTimestamp() + s_window;
         do
         {
             if (queue.HasWork)
@@ -41,5 +42,5 @@ internal sealed class LookAgain
     }
 
     /// <summary>Notes how long a sleep lasted.</summary>
-    public void Slept(long ticks) => _window = ticks <= s_most ? Math.Clamp(_window * 2, s_least, s_most) : 0;
+    public void Slept(long ticks) => _isWorthIt = ticks < s_shortSleep;
 }
