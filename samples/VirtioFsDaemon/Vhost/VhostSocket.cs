@@ -89,7 +89,10 @@ internal sealed unsafe class VhostSocket(SafeFileHandle socket, Func<bool> wait)
             var part = new IoSegment(pointer, (nuint)target.Length);
             var header = new MessageHeader
             {
-                Parts = &part, PartCount = 1, Control = control, ControlLength = ControlBytes,
+                Parts = &part,
+                PartCount = 1,
+                Control = control,
+                ControlLength = ControlBytes,
             };
             nint count = Libc.recvmsg(
                 Libc.Number(socket), &header, Libc.MSG_DONTWAIT | Libc.MSG_CMSG_CLOEXEC);
