@@ -27,7 +27,7 @@ internal sealed class EveryWayAttribute : DataAttribute
         IReadOnlyCollection<ITheoryDataRow> rows =
         [
             .. Way.All
-                .Where(way => !KernelOnly || way.Kind != WayKind.InProcess)
+                .Where(way => !KernelOnly || way.Kind is WayKind.Bare or WayKind.Mount)
                 .Where(way => !NotBare || way.Kind != WayKind.Bare)
                 .Select(way => new TheoryDataRow<string>(way.Name)),
         ];

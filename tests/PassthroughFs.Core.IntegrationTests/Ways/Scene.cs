@@ -1,6 +1,7 @@
 using System;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
+using PassthroughFs.Core.IntegrationTests.Vhost;
 using PassthroughFs.Core.IntegrationTests.Wire;
 using PassthroughFs.Core.Passthrough;
 using Xunit;
@@ -13,7 +14,7 @@ public sealed class Scene : IDisposable
     private readonly PassthroughFileSystem? _fs;
     private readonly Watchdog _watchdog;
 
-    internal Scene(Way way, string hostDirectory, string? mounted, MountProcess? mount)
+    internal Scene(Way way, string hostDirectory, string? mounted, MountProcess? mount, DaemonProcess? daemon)
     {
         Way = way;
         HostDirectory = hostDirectory;
@@ -25,6 +26,10 @@ public sealed class Scene : IDisposable
             way.Configure?.Invoke(config);
             _fs = new PassthroughFileSystem(config);
             P = new DispatchPosix(new DispatchChannel(_fs));
+        }
+        else if (daemon is not null)
+        {
+            P = new DispatchPosix(new VhostChannel(daemon.SocketPath), System.IO.Path.GetFileName(hostDirectory));
         }
         else
         {

@@ -15,12 +15,15 @@ public enum WayKind
 
     /// <summary>The kernel's FUSE client and the mount program.</summary>
     Mount,
+
+    /// <summary>Request bytes through the queues of the vhost-user daemon.</summary>
+    Vhost,
 }
 
 /// <summary>One way in: what kind, over which file system, with which options.</summary>
 public sealed record Way(string Name, WayKind Kind, Backing Backing)
 {
-    /// <summary>Options of the mount program.</summary>
+    /// <summary>Options of the mount program, or the daemon.</summary>
     public string[] Options { get; init; } = [];
 
     /// <summary>The same for the library in this process.</summary>
@@ -68,6 +71,11 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         new("mount, disk, no cache", WayKind.Mount, Backing.Disk)
         {
             Options = ["--cache", "never", "--entry-timeout", "0", "--attr-timeout", "0", "--killpriv-v2"],
+        },
+        new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
+        new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)
+        {
+            Options = ["--allow-direct-io", "--inode-file-handles", "prefer", "--killpriv-v2", "--cache", "never"],
         },
     ];
 }

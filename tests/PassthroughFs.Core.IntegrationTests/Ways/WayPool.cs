@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
+using PassthroughFs.Core.IntegrationTests.Vhost;
 
 namespace PassthroughFs.Core.IntegrationTests.Ways;
 
@@ -76,6 +77,7 @@ public sealed class WayPool : IDisposable
         private readonly TempDirectory _source;
         private readonly TempDirectory? _mountPoint;
         private readonly MountProcess? _mount;
+        private readonly DaemonProcess? _daemon;
         private int _next;
 
         public Ground(Way way)
@@ -87,14 +89,21 @@ public sealed class WayPool : IDisposable
             }
 
             _source = new TempDirectory(way.Backing);
-            if (way.Kind != WayKind.Mount)
+            if (way.Kind is not (WayKind.Mount or WayKind.Vhost))
             {
                 return;
             }
 
-            _mountPoint = new TempDirectory();
             try
             {
+                if (way.Kind == WayKind.Vhost)
+                {
+                    _daemon = new DaemonProcess(
+                        _source.Path, ["--xattr", "--num-request-queues", "2", .. way.Options]);
+                    return;
+                }
+
+                _mountPoint = new TempDirectory();
                 _mount = MountProcess.Start(
                     _source.Path, _mountPoint.Path,
                     ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
@@ -113,11 +122,17 @@ public sealed class WayPool : IDisposable
             Directory.CreateDirectory(host);
             _ = Native.Chmod(Bytes.Z(host), Octal.O(755));
             _ = Native.LChown(Bytes.Z(host), owner.Uid, owner.Gid);
-            return new Scene(_way, host, _mountPoint is null ? null : _mountPoint[name], _mount);
+            return new Scene(_way, host, _mountPoint is null ? null : _mountPoint[name], _mount, _daemon);
         }
 
         public string[] Leaks()
         {
+            if (_daemon is not null)
+            {
+                _daemon.Await(() => _daemon.OpenBelow(_source.Path).Length == 0, "the daemon holds on to files");
+                return [];
+            }
+
             if (_mount is null)
             {
                 return [];
@@ -143,6 +158,7 @@ public sealed class WayPool : IDisposable
             try
             {
                 _mount?.Dispose();
+                _daemon?.Dispose();
             }
             finally
             {

@@ -1,0 +1,187 @@
+using System;
+using System.IO;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Samples.VirtioFsDaemon.Vhost;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon;
+
+/// <summary>The daemon from its beginning to its end: one VMM after another.</summary>
+internal sealed unsafe class Daemon
+{
+    private readonly ListeningSocket _socket;
+    private readonly SafeFileHandle _stop;
+    private readonly IVirtioDevice _device;
+    private readonly ILogger _logger;
+
+    private Daemon(ListeningSocket socket, SafeFileHandle stop, IVirtioDevice device, ILogger logger)
+    {
+        _socket = socket;
+        _stop = stop;
+        _device = device;
+        _logger = logger;
+    }
+
+    /// <summary>Listens and serves until it is over.</summary>
+    /// <param name="options">What is wanted.</param>
+    /// <param name="announce">Gets the line that says that it listens.</param>
+    /// <param name="fail">Gets what nobody catches, on any thread; says it and gives the exit code.</param>
+    /// <returns>The exit code.</returns>
+    public static int Run(DaemonOptions options, Action<string> announce, Func<Exception, int> fail)
+    {
+        Sandbox.Check(options.Sandbox, options.Config);
+        string shared = Path.GetFullPath(options.SharedDir);
+        if (!Directory.Exists(shared))
+        {
+            throw new DaemonException(
+                $"shared directory {options.SharedDir} does not exist or is no directory: name an existing one");
+        }
+
+        SetFileLimit(options.FileLimit);
+        using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
+        ILogger logger = loggers.CreateLogger("ptfs-virtiofsd");
+        using SafeFileHandle stop = Libc.NewEvent();
+        using ListeningSocket socket = options.Fd is { } fd
+            ? ListeningSocket.Inherit(fd)
+            : ListeningSocket.Create(options.SocketPath!);
+        using var signals = new Signals(stop, socket.Remove, logger);
+        AppDomain.CurrentDomain.UnhandledException += (_, crash) =>
+        {
+            // Some thread's exception ends the process: not without its socket, and in one line.
+            socket.Remove();
+            Libc._exit(fail((Exception)crash.ExceptionObject));
+        };
+        options.Config.RootDir = options.Sandbox == SandboxMode.None ? shared : "/";
+        using PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, loggers);
+        if (options.Sandbox == SandboxMode.Chroot)
+        {
+            Sandbox.ChangeRoot(shared);
+        }
+        else
+        {
+            Directory.SetCurrentDirectory("/"); // no directory of the user's is kept busy
+        }
+
+        var device = new FsDevice(fileSystem, options.RequestQueues, options.Tag, loggers);
+        var daemon = new Daemon(socket, stop, device, logger);
+        announce($"listening on {options.SocketPath ?? $"descriptor {options.Fd}"}");
+        daemon.Serve(options.Once);
+        return 0;
+    }
+
+    private void Serve(bool once)
+    {
+        while (Wait(_socket.Handle))
+        {
+            using SafeFileHandle connection = _socket.Accept();
+            if (connection.IsInvalid)
+            {
+                continue;
+            }
+
+            Serve(connection);
+            if (once)
+            {
+                return;
+            }
+        }
+    }
+
+    private void Serve(SafeFileHandle connection)
+    {
+        Log.Connected(_logger);
+        var socket = new VhostSocket(connection, () => WaitForMessage(connection));
+        try
+        {
+            using var frontEnd = new VhostConnection(socket, _device, _logger);
+            frontEnd.Serve();
+        }
+        catch (VhostException e)
+        {
+            Log.ConnectionClosed(_logger, e.Message);
+        }
+
+        Log.Disconnected(_logger);
+    }
+
+    // Whoever wants to connect in the meantime is told that there is one already, by the end of the connection.
+    private bool WaitForMessage(SafeFileHandle connection)
+    {
+        while (true)
+        {
+            bool go = Wait(connection, _socket.Handle, out bool another);
+            if (!go || !another)
+            {
+                return go;
+            }
+
+            using SafeFileHandle second = _socket.Accept();
+            if (!second.IsInvalid)
+            {
+                Log.SecondConnection(_logger);
+            }
+        }
+    }
+
+    private bool Wait(SafeFileHandle handle) => Wait(handle, null, out _);
+
+    // Until the first can be read, or only the second one; false if it is time to end.
+    private bool Wait(SafeFileHandle first, SafeFileHandle? second, out bool onlySecond)
+    {
+        Libc.PollFd* fds = stackalloc Libc.PollFd[3];
+        fds[0] = new Libc.PollFd(Libc.Number(_stop), Libc.POLLIN);
+        fds[1] = new Libc.PollFd(Libc.Number(first), Libc.POLLIN);
+        fds[2] = new Libc.PollFd(second is null ? -1 : Libc.Number(second), Libc.POLLIN);
+        while (Libc.poll(fds, 3, -1) < 0)
+        {
+            // A signal; the handler says by the eventfd what is wanted. Sound: three entries, of this frame.
+        }
+
+        onlySecond = fds[1].Returned == 0 && fds[2].Returned != 0;
+        return fds[0].Returned == 0;
+    }
+
+    private static PassthroughFileSystem CreateFileSystem(PassthroughConfig config, ILoggerFactory loggers)
+    {
+        try
+        {
+            return new PassthroughFileSystem(config, loggers.CreateLogger<PassthroughFileSystem>());
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or UnauthorizedAccessException)
+        {
+            // The library's own words: they name what is wrong and what helps.
+            throw new DaemonException(CommandLine.AsOptionNames(e.Message));
+        }
+    }
+
+    // Without kernel handles each inode that the guest knows costs a descriptor.
+    private static void SetFileLimit(ulong? wanted)
+    {
+        if (wanted == 0)
+        {
+            return;
+        }
+
+        ulong* limit = stackalloc ulong[2]; // Sound: struct rlimit is two 64-bit numbers, soft and hard.
+        if (Libc.getrlimit(Libc.RLIMIT_NOFILE, limit) != 0)
+        {
+            return;
+        }
+
+        limit[0] = wanted ?? limit[1];
+        limit[1] = Math.Max(limit[0], limit[1]);
+        if (Libc.setrlimit(Libc.RLIMIT_NOFILE, limit) != 0 && wanted is not null)
+        {
+            throw new DaemonException(
+                $"--rlimit-nofile {wanted} is refused ({Libc.Describe(Libc.LastError)}): give a lower number");
+        }
+    }
+
+    private static ILoggerFactory CreateLoggers(LogLevel level) => LoggerFactory.Create(builder => builder
+        .SetMinimumLevel(level)
+        .AddSimpleConsole(format => format.SingleLine = true)
+        .Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
+}

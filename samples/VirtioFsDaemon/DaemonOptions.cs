@@ -1,0 +1,46 @@
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon;
+
+/// <summary>How much of the host the daemon sees.</summary>
+internal enum SandboxMode
+{
+    /// <summary>All of it.</summary>
+    None,
+
+    /// <summary>The shared directory is its root.</summary>
+    Chroot,
+
+    /// <summary>The same in a mount and pid namespace of its own.</summary>
+    Namespace,
+}
+
+/// <summary>What the command line asked for.</summary>
+internal sealed record DaemonOptions
+{
+    /// <summary>Where to listen; null with <see cref="Fd"/>.</summary>
+    public string? SocketPath { get; init; }
+
+    /// <summary>A listening socket that was inherited.</summary>
+    public int? Fd { get; init; }
+
+    public required string SharedDir { get; init; }
+
+    public string? Tag { get; init; }
+
+    /// <summary>How the file system behaves; its RootDir is set once the sandbox is known.</summary>
+    public required PassthroughConfig Config { get; init; }
+
+    public required int RequestQueues { get; init; }
+
+    /// <summary>The limit of open files; null for as many as are allowed, 0 to leave it.</summary>
+    public ulong? FileLimit { get; init; }
+
+    public required SandboxMode Sandbox { get; init; }
+
+    /// <summary>End when the VMM has gone.</summary>
+    public bool Once { get; init; }
+
+    public required LogLevel LogLevel { get; init; }
+}

@@ -1,0 +1,124 @@
+using System;
+using System.Text;
+using System.Threading;
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Protocol;
+using PassthroughFs.Samples.VirtioFsDaemon.Vhost;
+using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon;
+
+/// <summary>
+/// The virtio-fs device: queue 0 has priority, for what must not wait behind a long request; the rest are alike. All of
+/// them are one FUSE session.
+/// </summary>
+internal sealed class FsDevice : IVirtioDevice
+{
+    /// <summary>The longest tag.</summary>
+    public const int TagBytes = 36;
+
+    // What a request needs besides its data: two descriptors of headers there, two back.
+    private const int HeaderDescriptors = 4;
+    private const int PageBytes = 4096;
+
+    private readonly Lock _lock = new();
+    private readonly IFileSystem _fileSystem;
+    private readonly ILoggerFactory _loggers;
+    private readonly ILogger _logger;
+    private readonly byte[] _configuration;
+    private FuseSession? _session;
+    private int _smallestQueue = int.MaxValue;
+
+    /// <param name="fileSystem">What is served. Not owned.</param>
+    /// <param name="requestQueues">How many queues there are besides the one with priority.</param>
+    /// <param name="tag">The name by which the guest mounts it; null if the VMM gives it one.</param>
+    /// <param name="loggers">Where the session's events go.</param>
+    public FsDevice(IFileSystem fileSystem, int requestQueues, string? tag, ILoggerFactory loggers)
+    {
+        _fileSystem = fileSystem;
+        _loggers = loggers;
+        _logger = loggers.CreateLogger("ptfs-virtiofsd");
+        QueueCount = requestQueues + 1;
+
+        // struct virtio_fs_config: the tag, filled up with NUL, and the number of request queues.
+        _configuration = tag is null ? [] : new byte[TagBytes + sizeof(uint)];
+        if (tag is not null)
+        {
+            Encoding.UTF8.GetBytes(tag, _configuration);
+            BitConverter.TryWriteBytes(_configuration.AsSpan(TagBytes), (uint)requestQueues);
+        }
+    }
+
+    public int QueueCount { get; }
+
+    public ReadOnlySpan<byte> Configuration => _configuration;
+
+    public IChainHandler CreateHandler(int queue, int queueSize)
+    {
+        lock (_lock)
+        {
+            if (queue > 0)
+            {
+                _smallestQueue = Math.Min(_smallestQueue, queueSize);
+            }
+        }
+
+        return new Handler(this);
+    }
+
+    public void Reset()
+    {
+        lock (_lock)
+        {
+            if (_session is not null)
+            {
+                // The guest had no time to say goodbye: whatever it had open is closed.
+                _fileSystem.Destroy(default);
+            }
+
+            _session = null;
+            _smallestQueue = int.MaxValue;
+        }
+    }
+
+    // Made when the first request comes: all queues are set up by then, so that their sizes are known.
+    private FuseWorker CreateWorker()
+    {
+        lock (_lock)
+        {
+            if (_session is null)
+            {
+                int size = Math.Min(_smallestQueue, SplitQueue.MaxSize);
+                _session = new FuseSession(
+                    _fileSystem, new FuseSessionOptions(), new Transport(size), _loggers.CreateLogger<FuseSession>());
+                Log.Limits(_logger, _session.MaxWrite, size);
+            }
+
+            return _session.CreateWorker();
+        }
+    }
+
+    /// <summary>A queue's own worker.</summary>
+    private sealed class Handler(FsDevice device) : IChainHandler
+    {
+        private FuseWorker? _worker;
+
+        public uint Handle(DescriptorChain chain) =>
+            (uint)(_worker ??= device.CreateWorker()).Dispatch(chain.Readable, chain.Writable);
+    }
+
+    /// <summary>What fits into a queue. There is no way for notifications.</summary>
+    private sealed class Transport(int queueSize) : IFuseTransport
+    {
+        private int DataBytes => Math.Max(1, queueSize - HeaderDescriptors) * PageBytes;
+
+        public TransportLimits Limits => new()
+        {
+            MaxRequestBytes = FuseProtocol.WriteRequestOverhead + DataBytes,
+            MaxReplyBytes = FuseProtocol.ReplyHeaderSize + DataBytes,
+        };
+
+        public Errno Notify(ReadOnlySpan<IoSegment> message) => Errno.EOPNOTSUPP;
+    }
+}

@@ -1,0 +1,133 @@
+using System;
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Linq;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Passthrough;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon;
+
+/// <summary>Every option: its name, what its value may be, what the help says.</summary>
+internal static class Options
+{
+    /// <summary>What the messages here say before the advice.</summary>
+    public const string Advice = ": give ";
+
+    private const int MaxQueues = 64;
+
+    private const string Description = """
+        Serves a directory to a virtual machine as a virtio-fs device: a vhost-user back end, for QEMU,
+        cloud-hypervisor and crosvm.
+
+        Prints "listening on PATH" once a VMM can connect, and ends on SIGINT, SIGTERM or SIGHUP with its socket
+        removed. One VMM is served at a time; when it has gone, the next one may come. Exit code 0, 1 for an error, 2
+        for wrong usage.
+        """;
+
+    public static readonly Option<string?> SocketPath = Text("--socket-path", "PATH", "The socket to listen on");
+    public static readonly Option<int?> Fd = Number(
+        "--fd", "N", "An inherited socket that listens already, instead of --socket-path", 0, int.MaxValue);
+    public static readonly Option<string?> SharedDir = Text("--shared-dir", "DIR", "The directory to serve");
+    public static readonly Option<string?> Tag = new("--tag")
+    {
+        Description = "By what the guest mounts it, for a VMM that asks us; QEMU has an option of its own",
+        HelpName = "NAME",
+        CustomParser = argument =>
+        {
+            string text = Only(argument);
+            if (text.Length > 0 && Encoding.UTF8.GetByteCount(text) <= FsDevice.TagBytes)
+            {
+                return text;
+            }
+
+            argument.AddError($"--tag {text} is no tag{Advice}1 to {FsDevice.TagBytes} bytes");
+            return null;
+        },
+    };
+
+    public static readonly Option<CachePolicy?> Cache = Choice<CachePolicy>(
+        "--cache", "What the guest may cache of contents; default auto: until the next open");
+    public static readonly Option<bool> Writeback = Switch(
+        "--writeback", "The guest collects writes; only if nobody else changes DIR");
+    public static readonly Option<bool> Xattr = Switch("--xattr", "Extended attributes");
+    public static readonly Option<bool> PosixAcl = Switch("--posix-acl", "POSIX ACLs; switches --xattr on");
+    public static readonly Option<InodeFileHandles?> InodeFileHandles = Choice<InodeFileHandles>(
+        "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default never");
+    public static readonly Option<bool> AnnounceSubmounts = Switch(
+        "--announce-submounts", "Tell the guest where other mounts begin below DIR");
+    public static readonly Option<bool> AllowDirectIo = Switch("--allow-direct-io", "Pass O_DIRECT on to the host");
+    public static readonly Option<bool> NoDirectIo = Switch(
+        "--no-direct-io", "Drop O_DIRECT from every open; the default");
+    public static readonly Option<bool> KillprivV2 = Switch(
+        "--killpriv-v2", "Remove set-id bits here, so that the guest need not ask before each write");
+    public static readonly Option<bool> ReadOnly = Switch("--readonly", "Refuse every change");
+    public static readonly Option<int?> RlimitNofile = Number(
+        "--rlimit-nofile", "N", "The limit of open files, 0 to leave it as it is; default as many as are allowed",
+        0, int.MaxValue);
+    public static readonly Option<int?> RequestQueues = Number(
+        "--num-request-queues", "N", "Queues for requests, each with a thread of its own; default 1", 1, MaxQueues);
+    public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
+        "--sandbox", "How much of the host the daemon sees; default none: what it is allowed to");
+    public static readonly Option<bool> Once = Switch("--once", "End when the VMM has gone");
+    public static readonly Option<LogLevel?> LogLevel = Choice<LogLevel>(
+        "--log-level", "What is logged on stderr; default warning");
+
+    public static RootCommand CreateCommand() => new(Description)
+    {
+        SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, InodeFileHandles, AnnounceSubmounts,
+        AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, RlimitNofile, RequestQueues, Sandbox, Once, LogLevel,
+    };
+
+    private static Option<string?> Text(string name, string unit, string description) =>
+        new(name) { Description = description, HelpName = unit };
+
+    private static Option<bool> Switch(string name, string description) =>
+        new(name) { Description = description, Arity = ArgumentArity.Zero };
+
+    private static Option<T?> Choice<T>(string name, string description)
+        where T : struct, Enum
+    {
+        string choices = string.Join('|', Enum.GetNames<T>()).ToLowerInvariant();
+        return new Option<T?>(name)
+        {
+            Description = description,
+            HelpName = choices,
+            CustomParser = argument =>
+            {
+                string text = Only(argument);
+                string? found = Enum.GetNames<T>().FirstOrDefault(
+                    choice => choice.Equals(text, StringComparison.OrdinalIgnoreCase));
+                if (found is null)
+                {
+                    argument.AddError($"{name} {text} is not known{Advice}one of {choices}");
+                    return null;
+                }
+
+                return Enum.Parse<T>(found);
+            },
+        };
+    }
+
+    private static Option<int?> Number(string name, string unit, string description, int least, int most) => new(name)
+    {
+        Description = description,
+        HelpName = unit,
+        CustomParser = argument =>
+        {
+            string text = Only(argument);
+            if (int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+                && number >= least && number <= most)
+            {
+                return number;
+            }
+
+            argument.AddError($"{name} {text} is out of range{Advice}a number from {least} to {most}");
+            return null;
+        },
+    };
+
+    // The arity of these options is one.
+    private static string Only(ArgumentResult argument) => argument.Tokens[0].Value;
+}

@@ -1,0 +1,26 @@
+using System;
+using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
+
+/// <summary>What is behind the queues.</summary>
+internal interface IVirtioDevice
+{
+    int QueueCount { get; }
+
+    /// <summary>The device's configuration space; empty if the VMM has it itself.</summary>
+    ReadOnlySpan<byte> Configuration { get; }
+
+    /// <summary>Makes what handles a queue's requests, on a thread of its own.</summary>
+    IChainHandler CreateHandler(int queue, int queueSize);
+
+    /// <summary>Back to the beginning: the guest is gone. No handler is at work, none is used again.</summary>
+    void Reset();
+}
+
+/// <summary>Handles the requests of one queue, one at a time.</summary>
+internal interface IChainHandler
+{
+    /// <summary>Handles one; returns how many bytes were written to it. Throws nothing.</summary>
+    uint Handle(DescriptorChain chain);
+}

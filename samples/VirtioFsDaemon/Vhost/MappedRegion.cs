@@ -1,0 +1,55 @@
+using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
+
+/// <summary>Guest memory that the VMM shares by a descriptor.</summary>
+internal sealed unsafe class MappedRegion : GuestRegion
+{
+    private readonly byte* _mapping;
+    private readonly nuint _mappingLength;
+
+    private MappedRegion(in MemoryRegionInfo info, byte* mapping, nuint mappingLength)
+        : base(info.GuestAddress, info.UserAddress, mapping + info.Offset, info.Length)
+    {
+        _mapping = mapping;
+        _mappingLength = mappingLength;
+    }
+
+    /// <summary>Maps a region.</summary>
+    /// <remarks>
+    /// The memory has to be there: an access behind the file's end would be a SIGBUS. That the VMM does not shorten
+    /// the file later is trusted, as it is trusted with the guest itself.
+    /// </remarks>
+    /// <exception cref="VhostException">It makes no sense, or the system refuses.</exception>
+    public static MappedRegion Map(in MemoryRegionInfo info, SafeFileHandle fd)
+    {
+        if (info.Length == 0
+            || info.GuestAddress + (info.Length - 1) < info.GuestAddress
+            || info.UserAddress + (info.Length - 1) < info.UserAddress
+            || info.Offset > long.MaxValue
+            || info.Length > long.MaxValue - info.Offset)
+        {
+            throw new VhostException(
+                $"a memory region of {info.Length:x} bytes at {info.GuestAddress:x}, offset {info.Offset:x}");
+        }
+
+        long size = Libc.lseek(Libc.Number(fd), 0, Libc.SEEK_END);
+        if (size < 0 || (ulong)size < info.Offset + info.Length)
+        {
+            throw new VhostException(
+                $"a memory region up to {info.Offset + info.Length:x} in a file of {size:x} bytes");
+        }
+
+        // From the file's beginning: huge pages want offsets that are multiples of theirs. Costs addresses, no memory.
+        nuint length = (nuint)(info.Offset + info.Length);
+        byte* mapping = Libc.mmap(
+            null, length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | Libc.MAP_NORESERVE, Libc.Number(fd), 0);
+        return (nint)mapping != -1
+            ? new MappedRegion(info, mapping, length)
+            : throw new VhostException($"memory cannot be mapped: {Libc.Describe(Libc.LastError)}");
+    }
+
+    // Sound: the mapping is this object's own, and no map has it any more.
+    protected override void Unmap() => _ = Libc.munmap(_mapping, _mappingLength);
+}

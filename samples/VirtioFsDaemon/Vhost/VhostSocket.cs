@@ -1,0 +1,156 @@
+using System;
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
+
+/// <summary>Messages with descriptors, over a connected unix socket.</summary>
+/// <param name="socket">The socket. Not owned.</param>
+/// <param name="wait">Waits until the socket can be read; false if it is time to end.</param>
+internal sealed unsafe class VhostSocket(SafeFileHandle socket, Func<bool> wait)
+{
+    /// <summary>The most descriptors of one message: SET_MEM_TABLE with eight regions.</summary>
+    public const int MaxFds = 8;
+
+    private const uint ReplyFlags = 1 | 4; // version 1, reply
+    private const int ControlHeaderBytes = 16; // struct cmsghdr
+    private const int ControlBytes = ControlHeaderBytes + (MaxFds * sizeof(int));
+
+    /// <summary>Receives the next message, whole.</summary>
+    /// <returns>False at the connection's end, or when it is time to end.</returns>
+    /// <exception cref="BrokenConnectionException">What came is no message.</exception>
+    public bool Receive(VhostMessage message)
+    {
+        Span<byte> header = stackalloc byte[VhostMessage.HeaderBytes];
+        if (!ReceiveAll(header, message, atStart: true))
+        {
+            return false;
+        }
+
+        message.Start(header);
+        return ReceiveAll(message.Payload, message, atStart: false);
+    }
+
+    /// <summary>Sends an answer.</summary>
+    /// <exception cref="BrokenConnectionException">Nobody takes it.</exception>
+    public void Reply(VhostRequest request, ReadOnlySpan<byte> payload)
+    {
+        Span<byte> bytes = stackalloc byte[VhostMessage.HeaderBytes + payload.Length];
+        MemoryMarshal.Write(bytes, (uint)request);
+        MemoryMarshal.Write(bytes[4..], ReplyFlags);
+        MemoryMarshal.Write(bytes[8..], (uint)payload.Length);
+        payload.CopyTo(bytes[VhostMessage.HeaderBytes..]);
+        fixed (byte* pointer = bytes)
+        {
+            // Sound: pinned for the call. Never waits: a front end that does not read its answers has given up.
+            nint sent = Libc.send(
+                Libc.Number(socket), pointer, (nuint)bytes.Length, Libc.MSG_NOSIGNAL | Libc.MSG_DONTWAIT);
+            if (sent != bytes.Length)
+            {
+                string reason = sent < 0 ? Libc.Describe(Libc.LastError) : "the socket is full";
+                throw new BrokenConnectionException($"the answer to {request} was not taken: {reason}");
+            }
+        }
+    }
+
+    private bool ReceiveAll(Span<byte> target, VhostMessage message, bool atStart)
+    {
+        int done = 0;
+        while (done < target.Length)
+        {
+            if (!wait())
+            {
+                return false;
+            }
+
+            nint count = ReceiveSome(target[done..], message);
+            if (count == 0)
+            {
+                return atStart && done == 0
+                    ? false
+                    : throw new BrokenConnectionException("the connection ended within a message");
+            }
+
+            done += Math.Max(0, (int)count);
+        }
+
+        return true;
+    }
+
+    // How many bytes; negative if there is nothing yet.
+    private nint ReceiveSome(Span<byte> target, VhostMessage message)
+    {
+        byte* control = stackalloc byte[ControlBytes];
+        fixed (byte* pointer = target)
+        {
+            // Sound: the target is pinned, the rest is of this frame, and each is as long as the structure says,
+            // which is laid out as struct msghdr of a 64-bit system.
+            var part = new IoSegment(pointer, (nuint)target.Length);
+            var header = new MessageHeader
+            {
+                Parts = &part,
+                PartCount = 1,
+                Control = control,
+                ControlLength = ControlBytes,
+            };
+            nint count = Libc.recvmsg(
+                Libc.Number(socket), &header, Libc.MSG_DONTWAIT | Libc.MSG_CMSG_CLOEXEC);
+            if (count < 0)
+            {
+                Errno error = Libc.LastError;
+                return error switch
+                {
+                    Errno.EAGAIN or Errno.EINTR => -1,
+                    Libc.ECONNRESET => 0,
+                    _ => throw new BrokenConnectionException($"receiving failed: {Libc.Describe(error)}"),
+                };
+            }
+
+            TakeFds(control, (int)header.ControlLength, message);
+            return (header.Flags & Libc.MSG_CTRUNC) == 0 && message.FdCount <= MaxFds
+                ? count
+                : throw new BrokenConnectionException("more descriptors than any message has");
+        }
+    }
+
+    // First of all into the message, so that they are closed whatever is found wrong with it.
+    private static void TakeFds(byte* control, int length, VhostMessage message)
+    {
+        int at = 0;
+        while (at + ControlHeaderBytes <= length)
+        {
+            // Sound: the kernel wrote whole headers, each with its own length, into the space it was given.
+            nint itemLength = *(nint*)(control + at);
+            int level = *(int*)(control + at + 8);
+            int type = *(int*)(control + at + 12);
+            if (itemLength < ControlHeaderBytes || itemLength > length - at)
+            {
+                return;
+            }
+
+            if (level == Libc.SOL_SOCKET && type == Libc.SCM_RIGHTS)
+            {
+                var fds = new ReadOnlySpan<int>(
+                    control + at + ControlHeaderBytes, ((int)itemLength - ControlHeaderBytes) / sizeof(int));
+                foreach (int fd in fds)
+                {
+                    message.AddFd(Libc.Own(fd));
+                }
+            }
+
+            at += ((int)itemLength + 7) & ~7;
+        }
+    }
+
+    private struct MessageHeader
+    {
+        public void* Name;
+        public nint NameLength;
+        public IoSegment* Parts;
+        public nint PartCount;
+        public byte* Control;
+        public nint ControlLength;
+        public int Flags;
+    }
+}

@@ -1,0 +1,159 @@
+using System;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Reflection;
+using System.Text;
+using System.Threading.Tasks;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using Xunit;
+
+namespace PassthroughFs.Core.IntegrationTests.Vhost;
+
+/// <summary>
+/// The daemon as a child process. Disposing ends it as a service manager would and asserts that it went cleanly;
+/// whatever happens, neither the process nor its socket stays.
+/// </summary>
+internal sealed class DaemonProcess : IDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
+    private readonly Process _process;
+    private readonly TempDirectory _directory = new();
+    private readonly StringBuilder _error = new();
+    private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public DaemonProcess(string sharedDirectory, params string[] options)
+    {
+        SocketPath = _directory["socket"];
+        string[] arguments =
+            [Program, "--socket-path", SocketPath, "--shared-dir", sharedDirectory, .. options];
+        _process = new Process
+        {
+            StartInfo = new ProcessStartInfo(Host, arguments)
+            {
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
+                WorkingDirectory = "/",
+            },
+            EnableRaisingEvents = true,
+        };
+        _process.OutputDataReceived += (_, e) => Note(e.Data);
+        _process.ErrorDataReceived += (_, e) => Note(e.Data);
+        _process.Exited += (_, _) => _listening.TrySetResult();
+        _process.Start();
+        _process.StandardInput.Close();
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+        if (!_listening.Task.Wait(Patience) || _process.HasExited)
+        {
+            Kill();
+            Assert.Fail($"the daemon does not listen: {Output}");
+        }
+    }
+
+    public static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
+
+    /// <summary>The daemon's assembly, as the build noted it.</summary>
+    public static string Program { get; } = typeof(DaemonProcess).Assembly
+        .GetCustomAttributes<AssemblyMetadataAttribute>().Single(a => a.Key == "DaemonProgram").Value!;
+
+    public string SocketPath { get; }
+
+    public int Pid => _process.Id;
+
+    /// <summary>Whether errors in the log are what a test wants.</summary>
+    public bool ExpectFaults { get; set; }
+
+    /// <summary>All that it printed.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_error)
+            {
+                return _error.ToString();
+            }
+        }
+    }
+
+    /// <summary>How many descriptors it has.</summary>
+    public int FdCount => Directory.GetFileSystemEntries($"/proc/{Pid}/fd").Length;
+
+    /// <summary>Waits until something is true, and fails with the daemon's output if it stays false.</summary>
+    public void Await(Func<bool> condition, string what)
+    {
+        for (long end = Environment.TickCount64 + 10_000; !condition();)
+        {
+            Assert.True(Environment.TickCount64 < end, $"{what}: {Output}");
+            System.Threading.Thread.Sleep(10);
+        }
+    }
+
+    public void AwaitOutput(string text) =>
+        Await(() => Output.Contains(text, StringComparison.Ordinal), $"\"{text}\" is not in the output");
+
+    public string[] OpenBelow(string directory) => OpenFiles.Below(directory, Pid);
+
+    /// <summary>Waits for its end and gives the exit code.</summary>
+    public int AwaitExit()
+    {
+        Assert.True(_process.WaitForExit(Patience), $"the daemon does not end: {Output}");
+        _process.WaitForExit();
+        return _process.ExitCode;
+    }
+
+    public void Kill()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+            _process.WaitForExit(Patience);
+        }
+    }
+
+    public void Dispose()
+    {
+        try
+        {
+            if (!_process.HasExited)
+            {
+                Assert.Equal(0, Native.Kill(Pid, Native.SIGTERM));
+                Assert.Equal(0, AwaitExit());
+                Assert.False(File.Exists(SocketPath), "the socket is still there");
+            }
+
+            if (!ExpectFaults)
+            {
+                string[] words = ["fail", "crit", "defect", "   at "];
+                Assert.DoesNotContain(
+                    Output.Split('\n'), line => words.Any(w => line.Contains(w, StringComparison.Ordinal)));
+            }
+        }
+        finally
+        {
+            Kill();
+            _process.Dispose();
+            _directory.Dispose();
+        }
+    }
+
+    private void Note(string? line)
+    {
+        if (line is null)
+        {
+            return;
+        }
+
+        lock (_error)
+        {
+            _error.Append(line).Append('\n');
+        }
+
+        if (line.StartsWith("listening on ", StringComparison.Ordinal))
+        {
+            _listening.TrySetResult();
+        }
+    }
+}

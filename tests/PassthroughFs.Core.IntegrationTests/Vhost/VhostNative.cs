@@ -1,0 +1,107 @@
+using System;
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using PassthroughFs.Core.IntegrationTests.Platform;
+
+namespace PassthroughFs.Core.IntegrationTests.Vhost;
+
+/// <summary>What a front end needs of libc.</summary>
+internal static unsafe partial class VhostNative
+{
+    private const int SolSocket = 1;
+    private const int ScmRights = 1;
+    private const int MsgNoSignal = 0x4000;
+    private const int CloseOnExec = 0x80000;
+    private const int NonBlocking = 0x800;
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true)]
+    private static partial int MemFdCreate(byte[] name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
+    private static partial int EventFd(uint initial, int flags);
+
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    private static partial nint SendMsg(int socket, MsgHdr* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    private static partial int Poll(PollFd* fds, nuint count, int timeout);
+
+    public static int NewMemory(long size)
+    {
+        int fd = MemFdCreate(Bytes.Z("guest"), 1);
+        return fd >= 0 && Native.FTruncate(fd, size) == 0
+            ? fd
+            : throw new InvalidOperationException($"no memfd: {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    public static int NewEvent() => EventFd(0, CloseOnExec | NonBlocking);
+
+    public static void Signal(int eventFd)
+    {
+        ulong one = 1;
+        _ = Native.Write(eventFd, (byte*)&one, 8);
+    }
+
+    /// <summary>Waits until an eventfd was signalled and takes that back; false when it took too long.</summary>
+    public static bool Await(int eventFd, int milliseconds)
+    {
+        var fd = new PollFd { Fd = eventFd, Events = 1 };
+        if (Poll(&fd, 1, milliseconds) <= 0)
+        {
+            return false;
+        }
+
+        ulong count;
+        _ = Native.Read(eventFd, (byte*)&count, 8);
+        return true;
+    }
+
+    /// <summary>Sends bytes along with descriptors.</summary>
+    public static void Send(Socket socket, ReadOnlySpan<byte> bytes, ReadOnlySpan<int> fds)
+    {
+        byte* control = stackalloc byte[16 + (fds.Length * 4) + 8];
+        fixed (byte* data = bytes)
+        {
+            *(nint*)control = 16 + (fds.Length * 4);
+            *(int*)(control + 8) = SolSocket;
+            *(int*)(control + 12) = ScmRights;
+            fds.CopyTo(new Span<int>(control + 16, fds.Length));
+            var part = new IoVec { Base = data, Length = bytes.Length };
+            var message = new MsgHdr
+            {
+                Parts = &part,
+                PartCount = 1,
+                Control = fds.IsEmpty ? null : control,
+                ControlLength = fds.IsEmpty ? 0 : (16 + (fds.Length * 4) + 7) / 8 * 8,
+            };
+            if (SendMsg((int)socket.Handle, &message, MsgNoSignal) != bytes.Length)
+            {
+                throw new SocketException();
+            }
+        }
+    }
+
+    private struct PollFd
+    {
+        public int Fd;
+        public short Events;
+        public short Returned;
+    }
+
+    private struct IoVec
+    {
+        public byte* Base;
+        public nint Length;
+    }
+
+    private struct MsgHdr
+    {
+        public void* Name;
+        public nint NameLength;
+        public IoVec* Parts;
+        public nint PartCount;
+        public byte* Control;
+        public nint ControlLength;
+        public int Flags;
+    }
+}
