@@ -119,6 +119,8 @@ internal sealed class FsDevice : IVirtioDevice
             MaxReplyBytes = FuseProtocol.ReplyHeaderSize + DataBytes,
         };
 
+        public bool CanNotify => false;
+
         public Errno Notify(ReadOnlySpan<IoSegment> message) => Errno.EOPNOTSUPP;
     }
 }

@@ -37,9 +37,9 @@ public sealed class FuseSession
         options.Validate();
         FileSystem = fileSystem;
         Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
-        Notifications = new FuseNotifications(this, transport);
+        _canNotify = transport is { CanNotify: true };
+        Notifications = new FuseNotifications(this, _canNotify ? transport : null);
         _options = options;
-        _canNotify = transport is not null;
         (_maxWrite, _maxPages) = FuseNegotiation.Sizes(options, transport?.Limits ?? default);
     }
 

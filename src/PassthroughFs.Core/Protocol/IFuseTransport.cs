@@ -12,6 +12,12 @@ public interface IFuseTransport
     /// <summary>How large its messages may be. Asked for once, when the session is made.</summary>
     TransportLimits Limits { get; }
 
+    /// <summary>
+    /// Whether there is a way to the client for notifications; without one none is agreed on. Asked for once, when the
+    /// session is made.
+    /// </summary>
+    bool CanNotify => true;
+
     /// <summary>Sends a notification: a complete message, header included.</summary>
     /// <remarks>Called by any thread. The segments are borrowed: valid until the call returns.</remarks>
     /// <returns>ENOENT if the client does not know the node or name, ENOTCONN if there is no client, …</returns>

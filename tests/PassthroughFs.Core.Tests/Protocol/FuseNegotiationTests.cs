@@ -46,13 +46,14 @@ public sealed class FuseNegotiationTests
     {
         for (int bit = 0; bit < 64; bit++)
         {
-            foreach (bool transport in new[] { false, true })
+            RecordingTransport silent = new() { CanNotify = false };
+            foreach (RecordingTransport? transport in new[] { null, silent, new RecordingTransport() })
             {
                 // The second word needs its own flag to count.
                 InitFlags offered = (InitFlags)(1UL << bit) | (bit >= 32 ? FUSE_INIT_EXT : None);
                 InitFlags known = FuseNegotiation.FileSystemFlags | FuseNegotiation.SessionFlags
-                    | (transport ? FuseNegotiation.NotificationFlags : None);
-                Rig rig = new(transport: transport ? new RecordingTransport() : null);
+                    | (transport is { CanNotify: true } ? FuseNegotiation.NotificationFlags : None);
+                Rig rig = new(transport: transport);
                 rig.Start((ulong)offered);
                 Assert.Equal(offered & known, rig.Session.NegotiatedFlags);
                 Assert.Equal(offered, rig.Fs.Offered);

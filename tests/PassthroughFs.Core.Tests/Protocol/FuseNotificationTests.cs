@@ -54,6 +54,9 @@ public sealed class FuseNotificationTests
     {
         Rig rig = new(transport: _transport);
         Assert.Equal(Errno.ENOTCONN, rig.Session.Notifications.InvalidateInode(new NodeId(5), 0, 0));
+        Rig silent = new(transport: new RecordingTransport { CanNotify = false });
+        silent.Start();
+        Assert.Equal(Errno.EOPNOTSUPP, silent.Session.Notifications.InvalidateInode(new NodeId(5), 0, 0));
         Assert.Equal(Errno.EOPNOTSUPP, Rig.Started().Session.Notifications.InvalidateInode(new NodeId(5), 0, 0));
         Assert.Empty(_transport.Messages);
     }

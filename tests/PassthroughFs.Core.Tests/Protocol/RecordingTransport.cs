@@ -10,6 +10,8 @@ internal sealed class RecordingTransport : IFuseTransport
 {
     public TransportLimits Limits { get; init; }
 
+    public bool CanNotify { get; init; } = true;
+
     public Errno Result { get; set; }
 
     public List<byte[]> Messages { get; } = [];
