@@ -1,0 +1,178 @@
+using System;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <remarks>Files that are made and opened in one step.</remarks>
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <inheritdoc/>
+    public Errno Create(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, in CreateRequest request, out Entry entry,
+        out OpenReply reply)
+    {
+        entry = default;
+        reply = default;
+        byte* path = stackalloc byte[Names.BufferSize];
+        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            uint flags = WritebackFlags(request.Flags);
+            uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            // O_EXCL first, always: what is there already is opened by its inode below, with all checks, not by a name.
+            int fd = Sys.OpenAt(
+                directory.Value, path,
+                (flags & ~Linux.O_TRUNC) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
+            _identity.Return(switched);
+            if (fd >= 0)
+            {
+                result = FixMode(directory.Value, fd, bits);
+                return result == Errno.OK
+                    ? AddCreated(fd, flags, out entry, out reply)
+                    : CloseAfter(fd, result);
+            }
+
+            result = NoteDescriptors((Errno)(-fd));
+            if (result != Errno.EEXIST || (request.Flags & Linux.O_EXCL) != 0)
+            {
+                return result;
+            }
+
+            result = LookupAt(directory.Value, path, out entry);
+        }
+
+        return result == Errno.OK ? OpenExisting(context, request, ref entry, out reply) : result;
+    }
+
+    /// <inheritdoc/>
+    public Errno TmpFile(
+        in RequestContext context, NodeId parent, in CreateRequest request, out Entry entry, out OpenReply reply)
+    {
+        entry = default;
+        reply = default;
+        if (Config.ReadOnly)
+        {
+            return Errno.EROFS;
+        }
+
+        Errno result = GetNode(parent, out NodeFd directory);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (directory)
+        {
+            byte* dot = stackalloc byte[2] { (byte)'.', 0 };
+            uint flags = WritebackFlags(request.Flags);
+            uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
+            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            // O_EXCL would forbid to link it later, which is the client's to decide.
+            uint exclusive = request.Flags & Linux.O_EXCL;
+            int fd = Sys.OpenAt(
+                directory.Value, dot, (flags & ~Linux.O_TRUNC) | exclusive | Linux.O_TMPFILE | Linux.O_CLOEXEC, bits);
+            _identity.Return(switched);
+            if (fd < 0)
+            {
+                return NoteDescriptors((Errno)(-fd));
+            }
+
+            result = FixMode(directory.Value, fd, bits);
+            return result == Errno.OK ? AddCreated(fd, flags, out entry, out reply) : CloseAfter(fd, result);
+        }
+    }
+
+    /// <summary>Opens what create has found to exist, and takes the lookup back if that fails.</summary>
+    private Errno OpenExisting(
+        in RequestContext context, in CreateRequest request, ref Entry entry, out OpenReply reply)
+    {
+        reply = default;
+        Errno result;
+        uint type = entry.Attributes.Mode & Linux.S_IFMT;
+        if (type is Linux.S_IFLNK or Linux.S_IFDIR)
+        {
+            // As open(2) with O_CREAT answers; the client follows links itself before it comes here.
+            result = type == Linux.S_IFLNK ? Errno.ELOOP : Errno.EISDIR;
+        }
+        else if (_noOpen)
+        {
+            result = Errno.OK;
+        }
+        else
+        {
+            using HostInode inode = _inodes.Get(entry.Node);
+            result = inode.IsNone ? Errno.EBADF : OpenNode(context, inode, request.Flags, request.OpenFlags, out reply);
+        }
+
+        if (result != Errno.OK)
+        {
+            _inodes.Forget(entry.Node, 1);
+            entry = default;
+        }
+
+        return result;
+    }
+
+    /// <summary>Makes entry and handle of a file that was just made; the fd is taken over.</summary>
+    private Errno AddCreated(int fd, uint flags, out Entry entry, out OpenReply reply)
+    {
+        entry = default;
+        reply = default;
+
+        // The inode's own descriptor, by the file and not by its name: the name may be another's by now.
+        int node = _proc.Reopen(fd, Linux.O_PATH);
+        if (node < 0)
+        {
+            return CloseAfter(fd, NoteDescriptors((Errno)(-node)));
+        }
+
+        Errno result = LookupFd(node, out entry);
+        if (result != Errno.OK)
+        {
+            return CloseAfter(fd, result);
+        }
+
+        if (_noOpen)
+        {
+            return CloseAfter(fd, Errno.OK);
+        }
+
+        result = AddHandle(entry.Node, fd, flags & ~Linux.O_TRUNC, FileReplyFlags(flags), out reply);
+        if (result != Errno.OK)
+        {
+            _inodes.Forget(entry.Node, 1);
+            entry = default;
+        }
+
+        return result;
+    }
+
+    /// <summary>Gives a new file the mode bits that the process's own umask has kept from it.</summary>
+    private Errno FixMode(int directory, int fd, uint bits)
+    {
+        if ((bits & _umask) == 0 || HasDefaultAcl(directory))
+        {
+            return Errno.OK;
+        }
+
+        int status = Sys.Fchmod(fd, bits);
+        return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+}
