@@ -54,8 +54,8 @@ public sealed class ArchitectureTests
     [Fact]
     public void An_operation_has_one_place_in_each_layer()
     {
-        // The contract, its system call, the file system's method, the worker's, and the dispatcher's case. Overloads and
-        // forwarding are made of the contract.
+        // The contract, its system call, the file system's method, the worker's, and the dispatcher's case. Overloads
+        // and forwarding are made of the contract.
         const string Method = @"^    ((public|private) )?(static )?(Errno|int) Rename(At2)?\(";
         const string Case = "FUSE_RENAME => ";
         string[] places = [.. Files()

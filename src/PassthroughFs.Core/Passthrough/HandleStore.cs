@@ -6,7 +6,8 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>
-/// Maps Handles to open files, and owns their file descriptors. Safe for any number of threads; finding one takes no lock.
+/// Maps Handles to open files, and owns their file descriptors. Safe for any number of threads; finding one takes no
+/// lock.
 /// </summary>
 /// <remarks>
 /// A Handle is the number of a slot and of how often the slot was used before, so that it is found by index and is
@@ -31,7 +32,8 @@ public sealed partial class HandleStore : IDisposable
     /// <param name="node">The node it was opened from.</param>
     /// <param name="fd">The file descriptor, taken over.</param>
     /// <param name="flags">The open flags the host has.</param>
-    /// <returns>Its number; <see cref="Handle.None"/> if 16 million are open, and then the descriptor is closed.</returns>
+    /// <returns>Its number; <see cref="Handle.None"/> if 16 million are open, and then the descriptor is
+    /// closed.</returns>
     public Handle Add(NodeId node, int fd, uint flags)
     {
         lock (_lock)
@@ -48,7 +50,7 @@ public sealed partial class HandleStore : IDisposable
                 slot.Flags = flags;
                 slot.Position = 0;
                 slot.IsOpen = true;
-                Volatile.Write(ref slot.Pins, 1);
+                slot.Pins.Start();
                 _count++;
                 return new Handle(slot.Handle);
             }
@@ -80,7 +82,8 @@ public sealed partial class HandleStore : IDisposable
     }
 
     /// <summary>
-    /// Ends a Handle. Its file descriptor is closed when the last request that uses it is done, at once if there is none.
+    /// Ends a Handle. Its file descriptor is closed when the last request that uses it is done, at once if there is
+    /// none.
     /// </summary>
     /// <returns>False if there is no such Handle or it is another node's.</returns>
     public bool Release(Handle handle, NodeId node)
@@ -135,7 +138,7 @@ public sealed partial class HandleStore : IDisposable
 
     internal void Unpin(OpenFileSlot slot)
     {
-        if (Interlocked.Decrement(ref slot.Pins) != 0)
+        if (!slot.Pins.Release())
         {
             return;
         }

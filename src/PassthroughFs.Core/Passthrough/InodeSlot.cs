@@ -28,7 +28,7 @@ internal struct InodeSlot
     /// <summary>
     /// Users of <see cref="Fd"/>, and one for the store while the inode is live. At 0 the fd is closed.
     /// </summary>
-    public int Pins;
+    public PinCount Pins;
 
     /// <summary>The O_PATH fd, or <see cref="NoFd"/>.</summary>
     public int Fd;
@@ -60,22 +60,7 @@ internal struct InodeSlot
     public bool IsRemembered;
 
     /// <summary>Pins, unless the inode is gone.</summary>
-    public bool TryPin()
-    {
-        int pins = Volatile.Read(ref Pins);
-        while (pins > 0)
-        {
-            int seen = Interlocked.CompareExchange(ref Pins, pins + 1, pins);
-            if (seen == pins)
-            {
-                return true;
-            }
-
-            pins = seen;
-        }
-
-        return false;
-    }
+    public bool TryPin() => Pins.TryAdd();
 
     /// <summary>Counts one more lookup, unless the count is 0: then the inode is about to go.</summary>
     public bool TryAddLookup()

@@ -254,7 +254,7 @@ public sealed partial class InodeStore : IDisposable
     internal void Unpin(int slot)
     {
         ref InodeSlot unpinned = ref _table[slot];
-        if (Interlocked.Decrement(ref unpinned.Pins) != 0)
+        if (!unpinned.Pins.Release())
         {
             return;
         }
@@ -375,7 +375,7 @@ public sealed partial class InodeStore : IDisposable
         slot.IsRemembered = false;
         slot.IsLive = true;
         Volatile.Write(ref slot.Lookups, lookups);
-        Volatile.Write(ref slot.Pins, 1);
+        slot.Pins.Start();
         _table.Link(index);
         _live++;
     }

@@ -5,7 +5,9 @@ using System.Threading;
 
 namespace PassthroughFs.Core.Passthrough;
 
-/// <summary>Named points between the steps of lock-free code, at which a test can let another thread go first.</summary>
+/// <summary>
+/// Named points between the steps of lock-free code, at which a test can let another thread go first.
+/// </summary>
 internal static class Interleaving
 {
     private static Action<string>? s_reached;

@@ -15,7 +15,7 @@ internal sealed class OpenFileSlot
     public int Fd;
 
     /// <summary>Users of <see cref="Fd"/>, and one for the store until the release. At 0 the fd is closed.</summary>
-    public int Pins;
+    public PinCount Pins;
 
     /// <summary>The host's open flags as they are now.</summary>
     public uint Flags;
@@ -31,20 +31,5 @@ internal sealed class OpenFileSlot
     public int NextFree;
 
     /// <summary>Pins, unless the file is closed.</summary>
-    public bool TryPin()
-    {
-        int pins = Volatile.Read(ref Pins);
-        while (pins > 0)
-        {
-            int seen = Interlocked.CompareExchange(ref Pins, pins + 1, pins);
-            if (seen == pins)
-            {
-                return true;
-            }
-
-            pins = seen;
-        }
-
-        return false;
-    }
+    public bool TryPin() => Pins.TryAdd();
 }

@@ -5,7 +5,8 @@ using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
 
-/// <remarks>Reading and writing open files: between the file and the transport's memory, with no copy in between.</remarks>
+/// <remarks>Reading and writing open files: between the file and the transport's memory, with no copy in
+/// between.</remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
     /// <summary>How many segments one system call gets; more than that take another call.</summary>

@@ -116,8 +116,8 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
-    /// Counts a lookup of what an O_PATH fd, which is taken over, refers to. The fd holds the inode, so that whatever the
-    /// store has under its identity is the same inode.
+    /// Counts a lookup of what an O_PATH fd, which is taken over, refers to. The fd holds the inode, so that whatever
+    /// the store has under its identity is the same inode.
     /// </summary>
     private Errno LookupFd(int fd, out Entry entry)
     {

@@ -18,8 +18,8 @@ namespace PassthroughFs.Core.Passthrough;
 /// directory. Files are opened only if they are regular files or directories.
 /// </para>
 /// <para>
-/// Files are made as the caller (<see cref="RequestContext.Uid"/>, <see cref="RequestContext.Gid"/>); everything else is
-/// done as the server. Whether a caller may do it is the client's to check, as FUSE's <c>default_permissions</c> and
+/// Files are made as the caller (<see cref="RequestContext.Uid"/>, <see cref="RequestContext.Gid"/>); everything else
+/// is done as the server. Whether a caller may do it is the client's to check, as FUSE's <c>default_permissions</c> and
 /// every virtio-fs guest do; for a client that does not, see <see cref="PassthroughConfig.CheckPermissions"/>.
 /// </para>
 /// </remarks>
@@ -62,7 +62,8 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         PassthroughConfigValidator.ThrowIfInvalid(config);
         if (!OperatingSystem.IsLinux())
         {
-            throw new PlatformNotSupportedException("A passthrough file system needs Linux: it is made of its system calls.");
+            throw new PlatformNotSupportedException(
+                "A passthrough file system needs Linux: it is made of its system calls.");
         }
 
         _proc = new ProcSelfFd();
@@ -93,8 +94,12 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     /// <summary>The open files.</summary>
     public HandleStore Handles => _handles;
 
-    /// <summary>Prepares the root, with a lookup count of 2. INIT does it unless <see cref="PassthroughConfig.DoImport"/> is off.</summary>
-    /// <returns>ENOENT or ENOTDIR for the root directory, EOPNOTSUPP or EPERM where kernel handles are mandatory and do not work, …</returns>
+    /// <summary>
+    /// Prepares the root, with a lookup count of 2. INIT does it unless <see cref="PassthroughConfig.DoImport"/> is
+    /// off.
+    /// </summary>
+    /// <returns>ENOENT or ENOTDIR for the root directory, EOPNOTSUPP or EPERM where kernel handles are mandatory and do
+    /// not work, …</returns>
     public unsafe Errno Import()
     {
         if (Config.ClearUmask)
@@ -204,8 +209,8 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     public IReadOnlyList<int> KeepFds() => [_proc.Fd];
 
     /// <summary>
-    /// The host's path of a node at this moment, from <c>/proc/self/fd</c>: for logs and tools, not for opening. A deleted
-    /// file's path ends in " (deleted)".
+    /// The host's path of a node at this moment, from <c>/proc/self/fd</c>: for logs and tools, not for opening. A
+    /// deleted file's path ends in " (deleted)".
     /// </summary>
     /// <param name="node">A live node.</param>
     /// <param name="path">The path; what is not UTF-8 in it is replaced.</param>
@@ -256,7 +261,9 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
 
     private static InitFlags If(bool condition, InitFlags flag) => condition ? flag : InitFlags.None;
 
-    /// <summary>The process's umask, without the moment of another umask that asking the system call would cost.</summary>
+    /// <summary>
+    /// The process's umask, without the moment of another umask that asking the system call would cost.
+    /// </summary>
     /// <param name="known">What it was when it was last read: taken for true where it cannot be read now.</param>
     private static uint ReadUmask(uint known)
     {
@@ -347,7 +354,9 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         return Errno.OK;
     }
 
-    /// <summary>Tries whether the process may open by handle: a capability alone does not say so in a user namespace.</summary>
+    /// <summary>
+    /// Tries whether the process may open by handle: a capability alone does not say so in a user namespace.
+    /// </summary>
     private Errno TryHandle(in NewInode inode)
     {
         int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);

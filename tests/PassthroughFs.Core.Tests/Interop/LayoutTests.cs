@@ -39,8 +39,8 @@ public sealed class LayoutTests
         foreach (string field in new[]
         {
             "stx_mask", "stx_blksize", "stx_attributes", "stx_nlink", "stx_uid", "stx_gid", "stx_mode", "stx_ino",
-            "stx_size", "stx_blocks", "stx_attributes_mask", "stx_atime", "stx_btime", "stx_ctime", "stx_mtime", "stx_rdev_major",
-            "stx_rdev_minor", "stx_dev_major", "stx_dev_minor", "stx_mnt_id",
+            "stx_size", "stx_blocks", "stx_attributes_mask", "stx_atime", "stx_btime", "stx_ctime", "stx_mtime",
+            "stx_rdev_major", "stx_rdev_minor", "stx_dev_major", "stx_dev_minor", "stx_mnt_id",
         })
         {
             yield return ($"offsetof(struct statx, {field})", Offset<StatxBuffer>(field));
