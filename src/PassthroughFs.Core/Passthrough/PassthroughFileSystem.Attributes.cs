@@ -65,7 +65,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             result = Set(fd, file, request);
             _identity.Return(switched);
-            return result == Errno.OK ? Stat(fd.Value, out reply) : result;
+            return result == Errno.OK ? Stat(fd.Value, out reply) : NoteDescriptors(result);
         }
     }
 
@@ -342,7 +342,7 @@ public sealed unsafe partial class PassthroughFileSystem
         int target = isWritable ? file.Fd : _proc.Reopen(fd.Value, Linux.O_WRONLY | Linux.O_NONBLOCK);
         if (target < 0)
         {
-            return NoteDescriptors((Errno)(-target));
+            return (Errno)(-target);
         }
 
         CapabilityData before = default;

@@ -4,12 +4,12 @@ using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
 
-/// <summary>Who the server is, and how a thread of it becomes the caller for one system call.</summary>
+/// <summary>Who the server is, and how a thread of it becomes the caller for one operation.</summary>
 /// <remarks>
 /// <para>
 /// Identity is a property of the thread: the raw system calls change the calling thread alone. Between
-/// <see cref="Become"/> and <see cref="Return"/> there is nothing but the one system call: no code of others, no
-/// allocation, no exception.
+/// <see cref="Become"/> and <see cref="Return"/> there is nothing but the operation's system calls: no code of others,
+/// no allocation, no exception.
 /// </para>
 /// <para>
 /// A thread that cannot go back would serve the next request with the wrong identity, so the process ends instead.

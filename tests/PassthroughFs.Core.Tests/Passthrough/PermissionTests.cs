@@ -1,6 +1,8 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using Xunit;
@@ -128,6 +130,29 @@ public sealed class PermissionTests : DescriptorCheck
     }
 
     [Fact]
+    public void No_code_of_others_runs_as_the_caller()
+    {
+        RequireRoot();
+        File.SetUnixFileMode(_directory.File("f", "text"), (UnixFileMode)Mode("666"));
+        var logger = new IdentityLogger();
+        var config = new PassthroughConfig { RootDir = _directory.Path, CheckPermissions = true };
+        using var fs = new PassthroughFileSystem(config, logger);
+        Assert.Equal(Errno.OK, fs.Import());
+        Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, "f", out Entry entry));
+        var truncate = new SetAttrRequest { Valid = SetAttrFields.FATTR_SIZE, Size = 2 };
+        Assert.Equal(Errno.OK, fs.SetAttr(Caller, entry.Node, truncate, out _));
+
+        Errno result;
+        using (OpenFileLimit.LeaveFree(0))
+        {
+            result = fs.SetAttr(Caller, entry.Node, truncate, out _);
+        }
+
+        Assert.Equal(Errno.EMFILE, result);
+        Assert.Equal([0u], logger.Users);
+    }
+
+    [Fact]
     public void Access_is_the_hosts_answer_for_the_caller()
     {
         RequireRoot();
@@ -179,5 +204,20 @@ public sealed class PermissionTests : DescriptorCheck
         var fs = new PassthroughFileSystem(config);
         Assert.Equal(Errno.OK, fs.Init(default, (InitFlags)ulong.MaxValue, out _));
         return fs;
+    }
+
+    /// <summary>Notes who the thread is when something is logged.</summary>
+    private sealed class IdentityLogger : ILogger<PassthroughFileSystem>
+    {
+        public List<uint> Users { get; } = new(4);
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(
+            LogLevel logLevel, EventId eventId, TState state, Exception? exception,
+            Func<TState, Exception?, string> formatter) => Users.Add(Core.Interop.Sys.Geteuid());
     }
 }
