@@ -206,4 +206,14 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IFileSystem
     /// <inheritdoc/>
     public virtual Errno Poll(in RequestContext context, NodeId node, Handle handle, uint events, out uint ready) =>
         Inner.Poll(context, node, handle, events, out ready);
+
+    /// <inheritdoc/>
+    public virtual Errno SetupMapping(
+        in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window) =>
+        Inner.SetupMapping(context, node, handle, mapping, window);
+
+    /// <inheritdoc/>
+    public virtual Errno RemoveMapping(
+        in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window) =>
+        Inner.RemoveMapping(context, node, ranges, window);
 }

@@ -492,4 +492,28 @@ public interface IFileSystem
         ready = 0;
         return Errno.ENOSYS;
     }
+
+    /// <summary>Maps a range of a file into the client's window, in place of what was mapped there.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">A regular file.</param>
+    /// <param name="handle">
+    /// An open file of it, or none, as Linux asks: then the node is opened for this one call.
+    /// </param>
+    /// <param name="mapping">What to map. Checked against the window by the caller; may lie behind the file's end.</param>
+    /// <param name="window">Where to. Borrowed until the call returns.</param>
+    /// <returns>
+    /// EACCES where the handle does not allow it, EISDIR, ETXTBSY, … ENOSYS: not supported.
+    /// </returns>
+    Errno SetupMapping(
+        in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window) =>
+        Errno.ENOSYS;
+
+    /// <summary>Takes ranges out of the client's window. Those ahead of one that fails are gone.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">The file the client maps there; not to be relied on, the window is the client's.</param>
+    /// <param name="ranges">Which. Checked against the window by the caller.</param>
+    /// <param name="window">Where from. Borrowed until the call returns.</param>
+    /// <returns>… ENOSYS: not supported.</returns>
+    Errno RemoveMapping(
+        in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window) => Errno.ENOSYS;
 }

@@ -16,11 +16,14 @@ namespace PassthroughFs.Core.Protocol;
 /// <item><term>the session, with a transport</term><description>
 /// HAS_EXPIRE_ONLY, HAS_RESEND (what <see cref="INotificationSink"/> sends)
 /// </description></item>
+/// <item><term>the session, with a window of the transport's</term><description>
+/// MAP_ALIGNMENT (pages of the host); and only then HAS_INODE_DAX is the file system's
+/// </description></item>
 /// <item><term>the file system, if it asks</term><description><see cref="FileSystemFlags"/></description></item>
 /// <item><term>nobody</term><description>
-/// FILE_OPS, INIT_RESERVED (historical); POSIX_LOCKS, FLOCK_LOCKS, MAP_ALIGNMENT (no operation behind them);
-/// SPLICE_*, PASSTHROUGH, OVER_IO_URING (the transport's, which has no say in INIT); SECURITY_CTX, ALLOW_IDMAP,
-/// REQUEST_TIMEOUT (not acted on); bits that have no name yet
+/// FILE_OPS, INIT_RESERVED (historical); POSIX_LOCKS, FLOCK_LOCKS (no operation behind them); SPLICE_*,
+/// PASSTHROUGH, OVER_IO_URING (the transport's, which has no say in INIT); SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT
+/// (not acted on); bits that have no name yet
 /// </description></item>
 /// </list>
 /// </remarks>
@@ -41,6 +44,12 @@ internal static class FuseNegotiation
     /// <summary>What the session acts on where a transport can notify.</summary>
     public const InitFlags NotificationFlags = FUSE_HAS_EXPIRE_ONLY | FUSE_HAS_RESEND;
 
+    /// <summary>What the session acts on where the transport has a window to map files into.</summary>
+    public const InitFlags WindowFlags = FUSE_MAP_ALIGNMENT;
+
+    /// <summary>What is as good as not offered where there is none.</summary>
+    public const InitFlags NeedsWindow = WindowFlags | FUSE_HAS_INODE_DAX;
+
     /// <summary>The client's flags. The second word counts only if the first says so and it was sent.</summary>
     public static InitFlags Offered(in FuseInitIn init, int length)
     {
@@ -54,10 +63,10 @@ internal static class FuseNegotiation
         return length >= ThroughFlags2 ? offered | (InitFlags)((ulong)init.Flags2 << 32) : offered & ~FUSE_INIT_EXT;
     }
 
-    /// <summary>What both sides act on.</summary>
+    /// <summary>What both sides act on, out of an offer without what cannot be.</summary>
     public static InitFlags Agree(InitFlags offered, InitFlags accepted, bool canNotify)
     {
-        InitFlags session = SessionFlags | (canNotify ? NotificationFlags : None);
+        InitFlags session = SessionFlags | WindowFlags | (canNotify ? NotificationFlags : None);
         return ((accepted & FileSystemFlags) | session) & offered;
     }
 

@@ -62,6 +62,10 @@ public static class FuseProtocol
 
     internal const uint FUSE_EXPIRE_ONLY = 1 << 0;
 
+    internal const ulong FUSE_SETUPMAPPING_FLAG_WRITE = 1 << 0;
+
+    internal const ulong FUSE_SETUPMAPPING_FLAG_READ = 1 << 1;
+
     internal const int FUSE_NOTIFY_INVAL_INODE = 2;
 
     internal const int FUSE_NOTIFY_INVAL_ENTRY = 3;

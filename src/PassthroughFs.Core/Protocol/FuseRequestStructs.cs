@@ -302,3 +302,21 @@ internal struct FusePollIn
     public uint Flags;
     public uint Events;
 }
+
+// struct fuse_setupmapping_in
+[StructLayout(LayoutKind.Sequential)]
+internal struct FuseSetupMappingIn
+{
+    public ulong Fh;
+    public ulong FOffset;
+    public ulong Len;
+    public ulong Flags;
+    public ulong MOffset;
+}
+
+// struct fuse_removemapping_in: as many struct fuse_removemapping_one follow, on no boundary.
+[StructLayout(LayoutKind.Sequential)]
+internal struct FuseRemoveMappingIn
+{
+    public uint Count;
+}

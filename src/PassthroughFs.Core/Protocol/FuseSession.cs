@@ -1,4 +1,5 @@
 using System;
+using System.Numerics;
 using System.Threading;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -27,7 +28,7 @@ public sealed class FuseSession
     /// <param name="transport">Limits of the transport and the way for notifications; null for none of either.</param>
     /// <param name="logger">Gets events: bad requests and failures of the file system, at a limited rate.</param>
     /// <exception cref="ArgumentException">
-    /// An option is out of range, or the transport's messages are too small.
+    /// An option is out of range, the transport's messages are too small, or its window is not whole pages.
     /// </exception>
     public FuseSession(
         IFileSystem fileSystem, FuseSessionOptions options, IFuseTransport? transport = null, ILogger? logger = null)
@@ -39,6 +40,14 @@ public sealed class FuseSession
         Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
         _canNotify = transport is { CanNotify: true };
         Notifications = new FuseNotifications(this, _canNotify ? transport : null);
+        DaxWindow = transport?.DaxWindow;
+        if (DaxWindow is { } window && (window.Length == 0 || window.Length % (uint)Environment.SystemPageSize != 0))
+        {
+            throw new ArgumentException(
+                $"The transport's window has {window.Length} bytes; it must be pages of {Environment.SystemPageSize}.",
+                nameof(transport));
+        }
+
         _options = options;
         (_maxWrite, _maxPages) = FuseNegotiation.Sizes(options, transport?.Limits ?? default);
     }
@@ -71,6 +80,9 @@ public sealed class FuseSession
 
     internal IFileSystem FileSystem { get; }
 
+    /// <summary>What files are mapped into; null for none.</summary>
+    internal IDaxWindow? DaxWindow { get; }
+
     internal FuseEvents Events { get; }
 
     internal FuseConnection? Connection => _connection;
@@ -101,6 +113,12 @@ public sealed class FuseSession
             }
 
             InitFlags offered = FuseNegotiation.Offered(init, length);
+            if (DaxWindow is null)
+            {
+                // The file system shall not hear of it either: it would mark files for what is not there.
+                offered &= ~FuseNegotiation.NeedsWindow;
+            }
+
             Errno errno = FileSystem.Init(context, offered, out InitFlags accepted);
             if (errno != Errno.OK)
             {
@@ -125,6 +143,9 @@ public sealed class FuseSession
             reply.CongestionThreshold = (ushort)_options.EffectiveCongestionThreshold;
             reply.MaxWrite = (uint)connection.MaxWrite;
             reply.MaxPages = hasMaxPages ? (ushort)pages : (ushort)0;
+            reply.MapAlignment = (flags & InitFlags.FUSE_MAP_ALIGNMENT) != 0
+                ? (ushort)BitOperations.Log2((uint)Environment.SystemPageSize)
+                : (ushort)0;
             reply.TimeGran = (uint)_options.TimeGranularityNanoseconds;
             _connection = connection;
             return Errno.OK;
@@ -147,6 +168,10 @@ public sealed class FuseSession
             // First, so that a file system that throws here leaves no session behind.
             _connection = null;
             FileSystem.Destroy(context);
+
+            // A client that has gone leaves no file within reach. That nothing can be done where it fails is the
+            // transport's to log.
+            _ = DaxWindow?.Unmap(new DaxRange(0, DaxWindow.Length));
         }
     }
 }

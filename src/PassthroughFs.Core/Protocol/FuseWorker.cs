@@ -178,6 +178,8 @@ public sealed partial class FuseWorker
         FUSE_IOCTL => Ioctl(ref call),
         FUSE_BMAP => Bmap(ref call),
         FUSE_POLL => Poll(ref call),
+        FUSE_SETUPMAPPING => SetupMapping(ref call),
+        FUSE_REMOVEMAPPING => RemoveMapping(ref call),
         FUSE_OPENDIR => OpenDir(ref call),
         FUSE_READDIR => ReadDir(ref call, plus: false),
         FUSE_READDIRPLUS => ReadDir(ref call, plus: true),
@@ -193,7 +195,7 @@ public sealed partial class FuseWorker
         // Every operation runs to its end, so that there is nothing to interrupt, and nothing asks for data.
         FUSE_INTERRUPT or FUSE_NOTIFY_REPLY => 0,
 
-        // Locks and DAX windows are not negotiated.
+        // Locks are not negotiated.
         _ => call.Reply(Errno.ENOSYS),
     };
 

@@ -18,6 +18,12 @@ public interface IFuseTransport
     /// </summary>
     bool CanNotify => true;
 
+    /// <summary>
+    /// The memory into which the client may have files mapped (DAX); null without one, as there is none behind a
+    /// <c>/dev/fuse</c>. Asked for once, when the session is made.
+    /// </summary>
+    IDaxWindow? DaxWindow => null;
+
     /// <summary>Sends a notification: a complete message, header included.</summary>
     /// <remarks>Called by any thread. The segments are borrowed: valid until the call returns.</remarks>
     /// <returns>ENOENT if the client does not know the node or name, ENOTCONN if there is no client, …</returns>

@@ -26,8 +26,9 @@ internal sealed record FuseCase(FuseOpcode Opcode, Bytes Body, string Call, Byte
         ? null
         : new Bytes().U32((uint)(16 + Reply.Length)).U32((uint)-(int)Errno).U64(Unique).Append(Reply).ToArray();
 
-    public static byte[] Message(FuseOpcode opcode, Bytes body, ushort extensionUnits = 0) => new Bytes()
-        .U32((uint)(40 + body.Length)).U32((uint)opcode).U64(Unique).U64(Node).U32(Uid).U32(Gid).U32(Pid)
+    public static byte[] Message(
+        FuseOpcode opcode, Bytes body, ushort extensionUnits = 0, ulong node = Node) => new Bytes()
+        .U32((uint)(40 + body.Length)).U32((uint)opcode).U64(Unique).U64(node).U32(Uid).U32(Gid).U32(Pid)
         .U16(extensionUnits).U16(0)
         .Append(body).ToArray();
 
@@ -165,9 +166,10 @@ internal sealed class Rig
 
     /// <summary>A rig whose client offered everything.</summary>
     public static Rig Started(
-        ulong flags = ulong.MaxValue, uint minor = 45, FuseSessionOptions? options = null, IFileSystem? fs = null)
+        ulong flags = ulong.MaxValue, uint minor = 45, FuseSessionOptions? options = null, IFileSystem? fs = null,
+        IFuseTransport? transport = null)
     {
-        Rig rig = new(options, fs: fs);
+        Rig rig = new(options, transport, fs);
         rig.Start(flags, minor);
         return rig;
     }

@@ -15,7 +15,8 @@ public sealed class FuseFuzzTests
         {
             Random random = new(seed);
             Rig rig = random.Next(20) == 0 ? new Rig() : Rig.Started(
-                random.Next(4) == 0 ? (ulong)random.NextInt64() : ulong.MaxValue, (uint)random.Next(27, 50));
+                random.Next(4) == 0 ? (ulong)random.NextInt64() : ulong.MaxValue, (uint)random.Next(27, 50),
+                transport: new RecordingTransport { DaxWindow = random.Next(2) == 0 ? new RecordingWindow() : null });
             rig.Fs.Result = random.Next(3) == 0 ? (Errno)random.Next(-2, 600) : Errno.OK;
             rig.Fs.Lies = random.Next(8) == 0 ? random.Next(-100_000, 100_000) : 0;
             if (random.Next(20) == 0)

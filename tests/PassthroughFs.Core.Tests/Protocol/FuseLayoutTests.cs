@@ -25,6 +25,8 @@ public sealed class FuseLayoutTests
         [typeof(FuseSetXattrIn)] = "fuse_setxattr_in",
         [typeof(FuseGetXattrIn)] = "fuse_getxattr_in",
         [typeof(FuseGetXattrOut)] = "fuse_getxattr_out",
+        [typeof(FuseSetupMappingIn)] = "fuse_setupmapping_in",
+        [typeof(FuseRemoveMappingIn)] = "fuse_removemapping_in",
         [typeof(FuseStatfsOut)] = "fuse_kstatfs",
         [typeof(FuseDirentPlus)] = "fuse_direntplus",
     };
@@ -60,7 +62,10 @@ public sealed class FuseLayoutTests
         { typeof(FuseIoctlIn), 32 },
         { typeof(FuseExtHeader), 8 },
         { typeof(FuseNotifyPruneOut), 16 },
+        { typeof(FuseSetupMappingIn), 40 },
+        { typeof(FuseRemoveMappingIn), 4 },
         { typeof(ForgetItem), 16 },
+        { typeof(DaxRange), 16 },
     };
 
     [Theory]

@@ -12,7 +12,7 @@ public sealed class FuseNegotiationTests
 {
     private const InitFlags NobodyActsOn =
         FUSE_FILE_OPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_SPLICE_MOVE | FUSE_SPLICE_READ | FUSE_SPLICE_WRITE
-        | FUSE_MAP_ALIGNMENT | FUSE_SECURITY_CTX | FUSE_OVER_IO_URING | FUSE_PASSTHROUGH | FUSE_REQUEST_TIMEOUT
+        | FUSE_SECURITY_CTX | FUSE_OVER_IO_URING | FUSE_PASSTHROUGH | FUSE_REQUEST_TIMEOUT
         | FUSE_ALLOW_IDMAP | FUSE_INIT_RESERVED;
 
     [Fact]
@@ -38,7 +38,7 @@ public sealed class FuseNegotiationTests
         Assert.Equal(45, rig.Session.ProtocolMinor);
         Assert.Equal(flags, rig.Session.NegotiatedFlags);
         Assert.Equal(256 * 1024, rig.Session.MaxWrite);
-        Assert.Equal((InitFlags)ulong.MaxValue, rig.Fs.Offered);
+        Assert.Equal(~FuseNegotiation.NeedsWindow, rig.Fs.Offered);
     }
 
     [Fact]
@@ -47,16 +47,19 @@ public sealed class FuseNegotiationTests
         for (int bit = 0; bit < 64; bit++)
         {
             RecordingTransport silent = new() { CanNotify = false };
-            foreach (RecordingTransport? transport in new[] { null, silent, new RecordingTransport() })
+            RecordingTransport wide = new() { DaxWindow = new RecordingWindow() };
+            foreach (RecordingTransport? transport in new[] { null, silent, new RecordingTransport(), wide })
             {
                 // The second word needs its own flag to count.
                 InitFlags offered = (InitFlags)(1UL << bit) | (bit >= 32 ? FUSE_INIT_EXT : None);
                 InitFlags known = FuseNegotiation.FileSystemFlags | FuseNegotiation.SessionFlags
-                    | (transport is { CanNotify: true } ? FuseNegotiation.NotificationFlags : None);
+                    | (transport is { CanNotify: true } ? FuseNegotiation.NotificationFlags : None)
+                    | FuseNegotiation.WindowFlags;
+                InitFlags impossible = transport == wide ? None : FuseNegotiation.NeedsWindow;
                 Rig rig = new(transport: transport);
                 rig.Start((ulong)offered);
-                Assert.Equal(offered & known, rig.Session.NegotiatedFlags);
-                Assert.Equal(offered, rig.Fs.Offered);
+                Assert.Equal(offered & known & ~impossible, rig.Session.NegotiatedFlags);
+                Assert.Equal(offered & ~impossible, rig.Fs.Offered);
                 Assert.Equal(None, rig.Session.NegotiatedFlags & NobodyActsOn);
                 Assert.Equal(0UL, (ulong)rig.Session.NegotiatedFlags >> 43);
             }
@@ -69,7 +72,7 @@ public sealed class FuseNegotiationTests
         InitFlags[] owners =
         [
             FuseNegotiation.FileSystemFlags, FuseNegotiation.SessionFlags, FuseNegotiation.NotificationFlags,
-            NobodyActsOn,
+            FuseNegotiation.WindowFlags, NobodyActsOn,
         ];
         foreach (InitFlags flag in Enum.GetValues<InitFlags>().Where(f => f != None))
         {
@@ -113,7 +116,8 @@ public sealed class FuseNegotiationTests
         Assert.Equal(80, reply.Length);
         Assert.Equal(31, rig.Session.ProtocolMinor);
         Assert.Equal(4096u, BitConverter.ToUInt32(reply, 16 + 8));
-        Assert.Equal((InitFlags)(uint.MaxValue & ~(uint)FUSE_INIT_EXT), rig.Fs.Offered);
+        InitFlags impossible = FUSE_INIT_EXT | FuseNegotiation.NeedsWindow;
+        Assert.Equal((InitFlags)uint.MaxValue & ~impossible, rig.Fs.Offered);
         Assert.Equal(Errno.EINVAL, new Rig().Error(FUSE_INIT, new Bytes().U32(7).U32(31).U32(4096)));
     }
 
@@ -262,6 +266,16 @@ public sealed class FuseNegotiationTests
             nameof(FuseSessionOptions.TimeGranularityNanoseconds),
             new FuseSessionOptions { TimeGranularityNanoseconds = 3 });
         Refused(nameof(FuseSessionOptions.MaxEventsPerSecond), new FuseSessionOptions { MaxEventsPerSecond = -1 });
+        foreach (ulong length in new ulong[] { 0, 4095, 4097 })
+        {
+            RecordingTransport odd = new() { DaxWindow = new RecordingWindow { Length = length } };
+            Assert.Contains(
+                $"window has {length} bytes",
+                Assert.Throws<ArgumentException>(
+                    () => new FuseSession(new RecordingFileSystem(), new FuseSessionOptions(), odd)).Message,
+                StringComparison.Ordinal);
+        }
+
         RecordingTransport small = new() { Limits = new TransportLimits { MaxReplyBytes = 4111 } };
         Assert.Throws<ArgumentException>(
             () => new FuseSession(new RecordingFileSystem(), new FuseSessionOptions(), small));

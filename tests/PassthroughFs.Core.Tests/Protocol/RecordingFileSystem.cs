@@ -363,6 +363,20 @@ internal sealed class RecordingFileSystem : IFileSystem
         return Record(context, $"Poll {node} {handle} {events}");
     }
 
+    public Errno SetupMapping(
+        in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window)
+    {
+        (ulong offset, ulong length) = mapping.Range;
+        return Record(context, $"SetupMapping {node} {handle} {mapping.FileOffset} {offset} {length} {mapping.Writable}");
+    }
+
+    public Errno RemoveMapping(
+        in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window)
+    {
+        (ulong offset, ulong length) = ranges[^1];
+        return Record(context, $"RemoveMapping {node} {ranges.Length} {offset} {length}");
+    }
+
     private static OpenReply AnOpen() => new()
     {
         Handle = new Handle(0x0102030405060708),

@@ -12,6 +12,8 @@ internal sealed class RecordingTransport : IFuseTransport
 
     public bool CanNotify { get; init; } = true;
 
+    public IDaxWindow? DaxWindow { get; init; }
+
     public Errno Result { get; set; }
 
     public List<byte[]> Messages { get; } = [];

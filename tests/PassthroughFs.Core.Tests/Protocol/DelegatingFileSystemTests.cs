@@ -1,0 +1,37 @@
+using System.Linq;
+using System.Reflection;
+using PassthroughFs.Core.Api;
+using Xunit;
+
+namespace PassthroughFs.Core.Tests.Protocol;
+
+public sealed class DelegatingFileSystemTests
+{
+    [Fact]
+    public void Every_operation_can_be_overridden()
+    {
+        InterfaceMapping map = typeof(DelegatingFileSystem).GetInterfaceMap(typeof(IFileSystem));
+        string[] left = [.. map.TargetMethods
+            .Where(method => method.DeclaringType != typeof(DelegatingFileSystem) || !method.IsVirtual || method.IsFinal)
+            .Select(method => method.Name)];
+        Assert.Empty(left);
+    }
+
+    [Fact]
+    public void Every_operation_reaches_the_inner_file_system_as_it_is()
+    {
+        RecordingTransport transport = new() { DaxWindow = new RecordingWindow() };
+        foreach (FuseCase item in FuseCases.All)
+        {
+            Rig direct = new(transport: transport), wrapped = new(transport: transport);
+            Rig outer = new(transport: transport, fs: new Wrapper(wrapped.Fs));
+            direct.Start();
+            outer.Start();
+            wrapped.Fs.Calls.Clear();
+            Assert.Equal(direct.Send(item.Request()), outer.Send(item.Request()));
+            Assert.Equal(direct.Fs.Calls, wrapped.Fs.Calls);
+        }
+    }
+
+    private sealed class Wrapper(IFileSystem inner) : DelegatingFileSystem(inner);
+}
