@@ -27,6 +27,7 @@ internal sealed class FsDevice : IVirtioDevice
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly byte[] _configuration;
+    private IDaxWindow? _window;
     private FuseSession? _session;
     private int _smallestQueue = int.MaxValue;
 
@@ -34,8 +35,11 @@ internal sealed class FsDevice : IVirtioDevice
     /// <param name="requestQueues">How many queues there are besides the one with priority.</param>
     /// <param name="tag">The name by which the guest mounts it; null if the VMM gives it one.</param>
     /// <param name="loggers">Where the session's events go.</param>
-    public FsDevice(IFileSystem fileSystem, int requestQueues, string? tag, ILoggerFactory loggers)
+    /// <param name="windowLength">How much memory there is for files to be mapped into, in bytes; 0 for none.</param>
+    public FsDevice(
+        IFileSystem fileSystem, int requestQueues, string? tag, ILoggerFactory loggers, ulong windowLength = 0)
     {
+        WindowLength = windowLength;
         _fileSystem = fileSystem;
         _loggers = loggers;
         _logger = loggers.CreateLogger("ptfs-virtiofsd");
@@ -53,6 +57,19 @@ internal sealed class FsDevice : IVirtioDevice
     public int QueueCount { get; }
 
     public ReadOnlySpan<byte> Configuration => _configuration;
+
+    public ulong WindowLength { get; }
+
+    public IDaxWindow? Window
+    {
+        set
+        {
+            lock (_lock)
+            {
+                _window = value;
+            }
+        }
+    }
 
     public IChainHandler CreateHandler(int queue, int queueSize)
     {
@@ -91,7 +108,8 @@ internal sealed class FsDevice : IVirtioDevice
             {
                 int size = Math.Min(_smallestQueue, SplitQueue.MaxSize);
                 _session = new FuseSession(
-                    _fileSystem, new FuseSessionOptions(), new Transport(size), _loggers.CreateLogger<FuseSession>());
+                    _fileSystem, new FuseSessionOptions(), new Transport(size, _window),
+                    _loggers.CreateLogger<FuseSession>());
                 Log.Limits(_logger, _session.MaxWrite, size);
             }
 
@@ -109,7 +127,7 @@ internal sealed class FsDevice : IVirtioDevice
     }
 
     /// <summary>What fits into a queue. There is no way for notifications.</summary>
-    private sealed class Transport(int queueSize) : IFuseTransport
+    private sealed class Transport(int queueSize, IDaxWindow? window) : IFuseTransport
     {
         private int DataBytes => Math.Max(1, queueSize - HeaderDescriptors) * PageBytes;
 
@@ -120,6 +138,8 @@ internal sealed class FsDevice : IVirtioDevice
         };
 
         public bool CanNotify => false;
+
+        public IDaxWindow? DaxWindow => window;
 
         public Errno Notify(ReadOnlySpan<IoSegment> message) => Errno.EOPNOTSUPP;
     }

@@ -1,4 +1,5 @@
 using System;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
@@ -10,6 +11,14 @@ internal interface IVirtioDevice
 
     /// <summary>The device's configuration space; empty if the VMM has it itself.</summary>
     ReadOnlySpan<byte> Configuration { get; }
+
+    /// <summary>
+    /// How much memory the device shares for files to be mapped into, in bytes; 0 for none. It is region 0.
+    /// </summary>
+    ulong WindowLength { get; }
+
+    /// <summary>That memory, where the VMM can be asked to map; null if it cannot. For sessions that begin.</summary>
+    IDaxWindow? Window { set; }
 
     /// <summary>Makes what handles a queue's requests, on a thread of its own.</summary>
     IChainHandler CreateHandler(int queue, int queueSize);
