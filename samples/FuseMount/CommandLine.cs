@@ -92,6 +92,7 @@ internal static partial class CommandLine
             EnableMntid = result.GetValue(Options.EnableMntid),
             UseHostIno = result.GetValue(Options.UseHostIno),
             AllowDirectIo = !result.GetValue(Options.NoDirectIo),
+            BackingFiles = result.GetValue(Options.Passthrough),
             ReadOnly = readOnly,
             // Somebody has to check what other users may do: the kernel, or else the host as each of them.
             CheckPermissions = result.GetValue(Options.AllowOther) && !result.GetValue(Options.DefaultPermissions),
@@ -112,7 +113,9 @@ internal static partial class CommandLine
         RootCommand command = Options.CreateCommand();
         return PropertyName().Replace(sentence, match =>
         {
-            string name = "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
+            string name = match.Value == nameof(PassthroughConfig.BackingFiles)
+                ? Options.Passthrough.Name
+                : "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
             return FindOption(command, name) is null ? match.Value : name;
         });
     }

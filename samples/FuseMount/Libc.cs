@@ -107,6 +107,9 @@ internal static unsafe partial class Libc
     public static partial int fcntl(int fd, int command, nint argument);
 
     [LibraryImport("libc")]
+    public static partial int ioctl(int fd, nuint request, void* argument);
+
+    [LibraryImport("libc")]
     public static partial int syncfs(int fd);
 
     [LibraryImport("libc")]

@@ -78,6 +78,9 @@ internal static class Options
     public static readonly Option<bool> NoDirectIo = Switch("--no-direct-io", "Drop O_DIRECT from every open");
     public static readonly Option<bool> AnnounceSubmounts = Switch(
         "--announce-submounts", "Tell the kernel where other mounts begin below SOURCE");
+    public static readonly Option<bool> Passthrough = Switch(
+        "--passthrough", "The kernel reads and writes the files of SOURCE by itself; needs root and Linux 6.9, and " +
+            "does without where it cannot");
     public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
 
     public static readonly Option<bool> AllowOther = Switch(
@@ -130,7 +133,7 @@ internal static class Options
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
-        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, ReadOnly,
+        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough, ReadOnly,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
     };

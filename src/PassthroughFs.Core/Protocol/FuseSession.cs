@@ -16,6 +16,7 @@ public sealed class FuseSession
     private readonly Lock _initLock = new();
     private readonly FuseSessionOptions _options;
     private readonly bool _canNotify;
+    private readonly IBackingFiles? _backingFiles;
     private readonly int _maxWrite;
     private readonly int _maxPages;
 
@@ -25,7 +26,10 @@ public sealed class FuseSession
     /// <summary>Makes a session that waits for its client's INIT.</summary>
     /// <param name="fileSystem">What the client gets to see. Not owned.</param>
     /// <param name="options">What to ask of the client.</param>
-    /// <param name="transport">Limits of the transport and the way for notifications; null for none of either.</param>
+    /// <param name="transport">
+    /// Limits of the transport and the way for notifications; null for none of either. It may be an
+    /// <see cref="IBackingFiles"/> as well.
+    /// </param>
     /// <param name="logger">Gets events: bad requests and failures of the file system, at a limited rate.</param>
     /// <exception cref="ArgumentException">
     /// An option is out of range, the transport's messages are too small, or its window is not whole pages.
@@ -40,6 +44,7 @@ public sealed class FuseSession
         Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
         _canNotify = transport is { CanNotify: true };
         Notifications = new FuseNotifications(this, _canNotify ? transport : null);
+        _backingFiles = _canNotify ? transport as IBackingFiles : null;
         DaxWindow = transport?.DaxWindow;
         if (DaxWindow is { } window && (window.Length == 0 || window.Length % (uint)Environment.SystemPageSize != 0))
         {
@@ -119,6 +124,12 @@ public sealed class FuseSession
                 offered &= ~FuseNegotiation.NeedsWindow;
             }
 
+            if (_backingFiles is null)
+            {
+                offered &= ~FuseNegotiation.NeedsBackingFiles;
+            }
+
+            FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
             Errno errno = FileSystem.Init(context, offered, out InitFlags accepted);
             if (errno != Errno.OK)
             {
@@ -147,6 +158,7 @@ public sealed class FuseSession
                 ? (ushort)BitOperations.Log2((uint)Environment.SystemPageSize)
                 : (ushort)0;
             reply.TimeGran = (uint)_options.TimeGranularityNanoseconds;
+            reply.MaxStackDepth = connection.Has(InitFlags.FUSE_PASSTHROUGH) ? FuseNegotiation.MaxStackDepth : 0;
             _connection = connection;
             return Errno.OK;
         }
