@@ -59,6 +59,7 @@ internal static partial class CommandLine
             AutoUnmount = result.GetValue(Options.AutoUnmount),
             FsName = result.GetValue(Options.FsName),
             Threads = result.GetValue(Options.Threads) ?? Math.Max(2, Environment.ProcessorCount),
+            IoUring = result.GetValue(Options.IoUring),
             MaxWrite = result.GetValue(Options.MaxWrite) ?? Options.MaxWriteLimit,
             LogLevel = result.GetValue(Options.LogLevel)
                 ?? (result.GetValue(Options.Verbose) ? LogLevel.Information : LogLevel.Warning),

@@ -16,6 +16,11 @@ internal sealed class DeviceTransport : IFuseTransport, IBackingFiles
     /// <summary>None: the threads take buffers as large as the session says.</summary>
     public TransportLimits Limits => default;
 
+    /// <summary>Whether a ring is ready to take requests.</summary>
+    public bool HasRing { get; set; }
+
+    public InitFlags AcceptedFlags => HasRing ? InitFlags.FUSE_OVER_IO_URING : InitFlags.None;
+
     /// <summary>From here on there is a client.</summary>
     public void Connect(int deviceFd) => Volatile.Write(ref _fd, deviceFd);
 

@@ -102,6 +102,9 @@ internal static class Options
 
     public static readonly Option<int?> Threads = Number(
         "--threads", "N", "How many threads serve; default one a processor, at least 2", 1, MaxThreads);
+    public static readonly Option<bool> IoUring = Switch(
+        "--io-uring", "Requests come over io_uring, a thread a processor; needs Linux 6.14 and Y in " +
+            "/sys/module/fuse/parameters/enable_uring, and does without where it cannot");
     public static readonly Option<int?> MaxWrite = Number(
         "--max-write", "BYTES", "The longest write the kernel sends; default 1048576", MaxWriteLeast, MaxWriteLimit);
 
@@ -134,7 +137,7 @@ internal static class Options
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
         NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough, ReadOnly,
-        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, MaxWrite,
+        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
     };
 

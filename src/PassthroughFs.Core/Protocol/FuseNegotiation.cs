@@ -22,10 +22,10 @@ namespace PassthroughFs.Core.Protocol;
 /// <item><term>the file system, if it asks</term><description>
 /// <see cref="FileSystemFlags"/>; PASSTHROUGH only if the transport is an <see cref="IBackingFiles"/> that notifies
 /// </description></item>
+/// <item><term>the transport, if it says so</term><description><see cref="TransportFlags"/></description></item>
 /// <item><term>nobody</term><description>
 /// FILE_OPS, INIT_RESERVED (historical); POSIX_LOCKS, FLOCK_LOCKS (no operation behind them); SPLICE_*,
-/// OVER_IO_URING (the transport's, which has no say in INIT); SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT
-/// (not acted on); bits that have no name yet
+/// SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT (not acted on); bits that have no name yet
 /// </description></item>
 /// </list>
 /// </remarks>
@@ -55,6 +55,9 @@ internal static class FuseNegotiation
     /// <summary>What is as good as not offered where the transport has no backing files.</summary>
     public const InitFlags NeedsBackingFiles = FUSE_PASSTHROUGH;
 
+    /// <summary>What takes effect in the transport, so that it is the transport's to accept.</summary>
+    public const InitFlags TransportFlags = FUSE_OVER_IO_URING;
+
     /// <summary>
     /// How deep file systems may be stacked with backing files in use: the host's below, ours on it. More would keep
     /// others from stacking one on ours.
@@ -75,10 +78,11 @@ internal static class FuseNegotiation
     }
 
     /// <summary>What both sides act on, out of an offer without what cannot be.</summary>
-    public static InitFlags Agree(InitFlags offered, InitFlags accepted, bool canNotify)
+    public static InitFlags Agree(
+        InitFlags offered, InitFlags accepted, InitFlags acceptedByTransport, bool canNotify)
     {
         InitFlags session = SessionFlags | WindowFlags | (canNotify ? NotificationFlags : None);
-        return ((accepted & FileSystemFlags) | session) & offered;
+        return ((accepted & FileSystemFlags) | (acceptedByTransport & TransportFlags) | session) & offered;
     }
 
     /// <summary>

@@ -15,6 +15,7 @@ public sealed class FuseSession
 {
     private readonly Lock _initLock = new();
     private readonly FuseSessionOptions _options;
+    private readonly IFuseTransport? _transport;
     private readonly bool _canNotify;
     private readonly IBackingFiles? _backingFiles;
     private readonly int _maxWrite;
@@ -42,6 +43,7 @@ public sealed class FuseSession
         options.Validate();
         FileSystem = fileSystem;
         Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
+        _transport = transport;
         _canNotify = transport is { CanNotify: true };
         Notifications = new FuseNotifications(this, _canNotify ? transport : null);
         _backingFiles = _canNotify ? transport as IBackingFiles : null;
@@ -136,7 +138,8 @@ public sealed class FuseSession
                 return errno;
             }
 
-            InitFlags flags = FuseNegotiation.Agree(offered, accepted, _canNotify);
+            InitFlags flags = FuseNegotiation.Agree(
+                offered, accepted, _transport?.AcceptedFlags ?? InitFlags.None, _canNotify);
             bool hasMaxPages = (flags & InitFlags.FUSE_MAX_PAGES) != 0;
             int pages = hasMaxPages ? _maxPages : Math.Min(_maxPages, FuseProtocol.DefaultMaxPages);
             var connection = new FuseConnection

@@ -84,6 +84,11 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
                 "--attr-timeout", "3600",
             ],
         },
+        new("mount, disk, io_uring", WayKind.Mount, Backing.Disk) { Options = ["--io-uring", "--cache", "auto"] },
+        new("mount, tmpfs, io_uring, passthrough", WayKind.Mount, Backing.Tmpfs)
+        {
+            Options = ["--io-uring", "--passthrough", "--cache", "metadata"],
+        },
         new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
         new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)
         {

@@ -52,6 +52,7 @@ public sealed class CommandLineTests
         ("--auto-unmount", ["AutoUnmount=True", "helper=auto_unmount"]),
         ("--fsname name", ["FsName=name", "source=name", "helper=fsname=name"]),
         ("--threads 199", ["Threads=199"]),
+        ("--io-uring", ["IoUring=True"]),
         ("--max-write 65536", ["MaxWrite=65536"]),
         ("--log-level debug", ["LogLevel=Debug"]),
         ("--log-level none", ["LogLevel=None"]),
