@@ -59,6 +59,7 @@ internal static partial class CommandLine
             AutoUnmount = result.GetValue(Options.AutoUnmount),
             FsName = result.GetValue(Options.FsName),
             Threads = result.GetValue(Options.Threads) ?? Math.Max(2, Environment.ProcessorCount),
+            IoUring = result.GetValue(Options.IoUring),
             MaxWrite = result.GetValue(Options.MaxWrite) ?? Options.MaxWriteLimit,
             LogLevel = result.GetValue(Options.LogLevel)
                 ?? (result.GetValue(Options.Verbose) ? LogLevel.Information : LogLevel.Warning),
@@ -92,6 +93,7 @@ internal static partial class CommandLine
             EnableMntid = result.GetValue(Options.EnableMntid),
             UseHostIno = result.GetValue(Options.UseHostIno),
             AllowDirectIo = !result.GetValue(Options.NoDirectIo),
+            BackingFiles = result.GetValue(Options.Passthrough),
             ReadOnly = readOnly,
             // Somebody has to check what other users may do: the kernel, or else the host as each of them.
             CheckPermissions = result.GetValue(Options.AllowOther) && !result.GetValue(Options.DefaultPermissions),
@@ -112,7 +114,9 @@ internal static partial class CommandLine
         RootCommand command = Options.CreateCommand();
         return PropertyName().Replace(sentence, match =>
         {
-            string name = "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
+            string name = match.Value == nameof(PassthroughConfig.BackingFiles)
+                ? Options.Passthrough.Name
+                : "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
             return FindOption(command, name) is null ? match.Value : name;
         });
     }

@@ -81,6 +81,39 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>Memory that a descriptor shares; null if there is none.</summary>
+    public static byte* Map(nuint size, int fd, long offset)
+    {
+        const int readWrite = 3, sharedPopulated = 0x8001;
+        byte* memory = mmap(null, size, readWrite, sharedPopulated, fd, offset);
+        return (nint)memory == -1 ? null : memory;
+    }
+
+    /// <summary>Ends a mapping that nothing points into any more.</summary>
+    public static void Unmap(byte* memory, nuint size)
+    {
+        if (memory != null)
+        {
+            _ = munmap(memory, size);
+        }
+    }
+
+    /// <summary>Has this thread run on one processor, if it may; -1 leaves it.</summary>
+    public static void Pin(int cpu)
+    {
+        const int cpus = 4096;
+        if (cpu is < 0 or >= cpus)
+        {
+            return;
+        }
+
+        // Sound: a mask of one bit for each processor, as long as the call is told.
+        byte* mask = stackalloc byte[cpus / 8];
+        new System.Span<byte>(mask, cpus / 8).Clear();
+        mask[cpu / 8] = (byte)(1 << (cpu % 8)); // bytes in the order of a little-endian machine, which both are
+        _ = sched_setaffinity(0, cpus / 8, mask);
+    }
+
     /// <summary>What the system says to an error number, for the end of a message.</summary>
     public static string Describe(Errno error) => $"{Marshal.GetPInvokeErrorMessage((int)error)} ({error})";
 
@@ -107,6 +140,9 @@ internal static unsafe partial class Libc
     public static partial int fcntl(int fd, int command, nint argument);
 
     [LibraryImport("libc")]
+    public static partial int ioctl(int fd, nuint request, void* argument);
+
+    [LibraryImport("libc")]
     public static partial int syncfs(int fd);
 
     [LibraryImport("libc")]
@@ -120,6 +156,18 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int umount2(byte* target, int flags);
+
+    [LibraryImport("libc")]
+    private static partial byte* mmap(void* address, nuint size, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc")]
+    private static partial int munmap(void* address, nuint size);
+
+    [LibraryImport("libc")]
+    private static partial int sched_setaffinity(int pid, nuint size, byte* mask);
+
+    [LibraryImport("libc")]
+    public static partial nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
 
     [LibraryImport("libc")]
     public static partial uint geteuid();

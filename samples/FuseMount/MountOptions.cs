@@ -27,6 +27,9 @@ internal sealed record MountOptions
 
     public required int Threads { get; init; }
 
+    /// <summary>Requests over io_uring, where the kernel can.</summary>
+    public bool IoUring { get; init; }
+
     public required int MaxWrite { get; init; }
 
     public required LogLevel LogLevel { get; init; }

@@ -8,6 +8,7 @@ using Microsoft.Extensions.Logging.Console;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
+using PassthroughFs.Samples.FuseMount.Ring;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -43,6 +44,8 @@ internal static class MountedSource
             fileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
             loggers.CreateLogger<FuseSession>());
         status.Attach(session);
+        RingServer? ring = options.IoUring ? RingServer.Prepare(session, status, logger) : null;
+        transport.HasRing = ring is not null;
         if (status.End.IsCompleted)
         {
             return 0;
@@ -63,8 +66,14 @@ internal static class MountedSource
         Exception? fault;
         try
         {
-            server.Start();
+            // Beside a ring one thread is enough for INIT and what owes no answer.
+            server.Start(ring is null ? options.Threads : 1);
             fault = WaitUntilServing(status);
+            if (ring is not null && !RingServer.TryStart(ring, session, mount.DeviceFd, logger))
+            {
+                server.Start();
+            }
+
             if (fault is null && !status.End.IsCompleted)
             {
                 Log.Serving(logger, paths.Source, paths.MountPoint, options.Threads);
@@ -82,7 +91,7 @@ internal static class MountedSource
             RunAside(mount.Remove);
         }
 
-        if (server.WaitForThreads(s_endLimit))
+        if (server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false)
         {
             fileSystem.Dispose();
         }

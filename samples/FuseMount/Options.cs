@@ -78,6 +78,9 @@ internal static class Options
     public static readonly Option<bool> NoDirectIo = Switch("--no-direct-io", "Drop O_DIRECT from every open");
     public static readonly Option<bool> AnnounceSubmounts = Switch(
         "--announce-submounts", "Tell the kernel where other mounts begin below SOURCE");
+    public static readonly Option<bool> Passthrough = Switch(
+        "--passthrough", "The kernel reads and writes the files of SOURCE by itself; needs root and Linux 6.9, and " +
+            "does without where it cannot");
     public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
 
     public static readonly Option<bool> AllowOther = Switch(
@@ -99,6 +102,9 @@ internal static class Options
 
     public static readonly Option<int?> Threads = Number(
         "--threads", "N", "How many threads serve; default one a processor, at least 2", 1, MaxThreads);
+    public static readonly Option<bool> IoUring = Switch(
+        "--io-uring", "Requests come over io_uring, a thread a processor; needs Linux 6.14 and Y in " +
+            "/sys/module/fuse/parameters/enable_uring, and does without where it cannot");
     public static readonly Option<int?> MaxWrite = Number(
         "--max-write", "BYTES", "The longest write the kernel sends; default 1048576", MaxWriteLeast, MaxWriteLimit);
 
@@ -130,8 +136,8 @@ internal static class Options
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
-        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, ReadOnly,
-        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, MaxWrite,
+        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough, ReadOnly,
+        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
     };
 

@@ -14,6 +14,7 @@ internal sealed class Server
     private readonly ILogger _logger;
     private readonly FuseSession _session;
     private readonly int _fd;
+    private int _started;
 
     public Server(FuseSession session, int fd, int threads, ServerStatus status, ILogger logger)
     {
@@ -30,11 +31,12 @@ internal sealed class Server
         }
     }
 
-    public void Start()
+    /// <summary>Starts the first so many threads, as far as they are not started yet.</summary>
+    public void Start(int count = int.MaxValue)
     {
-        foreach (Thread thread in _threads)
+        for (; _started < Math.Min(count, _threads.Length); _started++)
         {
-            thread.Start();
+            _threads[_started].Start();
         }
     }
 
@@ -42,7 +44,7 @@ internal sealed class Server
     public bool WaitForThreads(TimeSpan limit)
     {
         long start = Stopwatch.GetTimestamp();
-        foreach (Thread thread in _threads)
+        foreach (Thread thread in _threads.AsSpan(0, _started))
         {
             TimeSpan left = limit - Stopwatch.GetElapsedTime(start);
             if (!thread.Join(left > TimeSpan.Zero ? left : TimeSpan.Zero))

@@ -13,6 +13,10 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IFileSystem
     protected IFileSystem Inner { get; } = inner ?? throw new ArgumentNullException(nameof(inner));
 
     /// <inheritdoc/>
+    public virtual void Attach(in SessionServices services) =>
+        Inner.Attach(services);
+
+    /// <inheritdoc/>
     public virtual Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted) =>
         Inner.Init(context, offered, out accepted);
 

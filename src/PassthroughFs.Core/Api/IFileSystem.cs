@@ -26,6 +26,16 @@ namespace PassthroughFs.Core.Api;
 /// </remarks>
 public interface IFileSystem
 {
+    /// <summary>Says what the session that is about to start offers besides requests. Comes before each Init.</summary>
+    /// <remarks>
+    /// A wrapper that looks at what is read or written, or changes it, passes no
+    /// <see cref="SessionServices.BackingFiles"/> on: the client's reads and writes would go past it.
+    /// </remarks>
+    /// <param name="services">Valid until the next call, or for good.</param>
+    void Attach(in SessionServices services)
+    {
+    }
+
     /// <summary>Starts a session: client and server agree on what both can do.</summary>
     /// <param name="context">Who asks.</param>
     /// <param name="offered">What the client can do.</param>

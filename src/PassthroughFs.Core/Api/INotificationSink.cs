@@ -8,7 +8,8 @@ namespace PassthroughFs.Core.Api;
 /// <remarks>
 /// <para>
 /// Never call this from inside an operation on the same node or directory: the client may hold a lock for that
-/// operation which it needs to take in the notification, and would wait for ever.
+/// operation which it needs to take in the notification, and would wait for ever. Only
+/// <see cref="InvalidateInode"/> without data (a negative offset) needs no lock of a node's.
 /// </para>
 /// <para>
 /// Besides what is listed for a member: ENOTCONN before the session has begun, EOPNOTSUPP where the transport cannot

@@ -28,6 +28,11 @@ public sealed partial class HandleStore
     static partial void Reach(string point) => Interleaving.Reach(point);
 }
 
+internal sealed partial class BackingTable
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+
 internal sealed partial class MountFds
 {
     static partial void Reach(string point) => Interleaving.Reach(point);

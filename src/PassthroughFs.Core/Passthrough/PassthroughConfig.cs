@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.CompilerServices;
+using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Passthrough;
 
@@ -105,6 +106,19 @@ public sealed class PassthroughConfig
 
     /// <summary>Pass O_DIRECT on to the host. Default on; off drops the flag from every open.</summary>
     public bool AllowDirectIo { get; set => field = Changed(value); } = true;
+
+    /// <summary>
+    /// Let the client read, write and map open files by itself, at the host's speed (FUSE_PASSTHROUGH), where client
+    /// and transport can (<see cref="IBackingFiles"/>) and the server has CAP_SYS_ADMIN; a line in the log where they
+    /// cannot. Default off.
+    /// </summary>
+    /// <remarks>
+    /// The client caches nothing of such a file's contents, whatever <see cref="CachePolicy"/> says: there is one
+    /// cache, the host's. Conflicts with <see cref="Writeback"/>, <see cref="NoOpen"/>, <see cref="SealSize"/>,
+    /// <see cref="DaxFileSize"/>, and with <see cref="AllowDirectIo"/> off. What reads and writes a wrapper looks at do
+    /// not come by any more.
+    /// </remarks>
+    public bool BackingFiles { get; set => field = Changed(value); }
 
     /// <summary>Refuse every change with EROFS. Default off.</summary>
     public bool ReadOnly { get; set => field = Changed(value); }

@@ -48,7 +48,17 @@ public static class PassthroughConfigValidator
             !config.ReadOnly || !config.Writeback,
             "ReadOnly conflicts with Writeback: a read-only file system has no writes to collect. Switch one of them " +
             "off.");
+        CheckBackingFiles(!config.Writeback, "Writeback: the client writes to the file at once");
+        CheckBackingFiles(!config.NoOpen, "NoOpen: the client learns of a backing file when it opens");
+        CheckBackingFiles(!config.SealSize, "SealSize: nobody would see the writes that change a file's size");
+        CheckBackingFiles(config.DaxFileSize is null, "DaxFileSize: a file is read and written in one of the two ways");
+        CheckBackingFiles(
+            config.AllowDirectIo,
+            "AllowDirectIo = false: the client opens the backing file by itself, with O_DIRECT where a caller has it");
         return faults;
+
+        void CheckBackingFiles(bool fine, string conflict) =>
+            Check(fine || !config.BackingFiles, $"BackingFiles conflicts with {conflict}. Do without one of them.");
     }
 
     internal static void ThrowIfInvalid(PassthroughConfig config)

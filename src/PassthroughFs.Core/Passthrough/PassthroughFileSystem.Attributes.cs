@@ -12,7 +12,7 @@ public sealed unsafe partial class PassthroughFileSystem
         using OpenFile file = _handles.Get(handle, node);
         if (!file.IsNone)
         {
-            return Stat(file.Fd, out reply);
+            return Stat(node, file.Fd, out reply);
         }
 
         reply = default;
@@ -29,7 +29,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (fd)
         {
-            return Stat(fd.Value, out reply);
+            return Stat(node, fd.Value, out reply);
         }
     }
 
@@ -65,7 +65,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             result = Set(fd, file, request);
             _identity.Return(switched);
-            return result == Errno.OK ? Stat(fd.Value, out reply) : NoteDescriptors(result);
+            return result == Errno.OK ? Stat(node, fd.Value, out reply) : NoteDescriptors(result);
         }
     }
 
@@ -193,7 +193,7 @@ public sealed unsafe partial class PassthroughFileSystem
             RdevMinor = stat.stx_rdev_minor,
             DevMajor = stat.stx_dev_major,
             DevMinor = stat.stx_dev_minor,
-            Timeout = Linux.S_ISDIR(stat.stx_mode) ? _dirAttrTimeout : Config.AttrTimeout,
+            Timeout = AttrTimeoutOf(node, stat.stx_mode),
         };
         return Errno.OK;
     }
@@ -213,7 +213,7 @@ public sealed unsafe partial class PassthroughFileSystem
         return status < 0 ? (Errno)(-status) : Errno.OK;
     }
 
-    private Errno Stat(int fd, out AttrReply reply)
+    private Errno Stat(NodeId node, int fd, out AttrReply reply)
     {
         byte empty = 0;
         StatxBuffer stat;
@@ -225,7 +225,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         FillAttributes(stat, out reply.Attributes);
-        reply.Timeout = Linux.S_ISDIR(stat.stx_mode) ? _dirAttrTimeout : Config.AttrTimeout;
+        reply.Timeout = AttrTimeoutOf(node, stat.stx_mode);
         return Errno.OK;
     }
 

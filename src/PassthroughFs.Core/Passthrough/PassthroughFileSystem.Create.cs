@@ -125,9 +125,11 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             _inodes.Forget(entry.Node, 1);
             entry = default;
+            return result;
         }
 
-        return result;
+        entry.AttributesTimeout = AttrTimeoutOf(entry.Node, entry.Attributes.Mode);
+        return Errno.OK;
     }
 
     /// <summary>Makes entry and handle of a file that was just made; the fd is taken over.</summary>
@@ -154,14 +156,16 @@ public sealed unsafe partial class PassthroughFileSystem
             return CloseAfter(fd, Errno.OK);
         }
 
-        result = AddHandle(entry.Node, fd, flags & ~Linux.O_TRUNC, FileReplyFlags(flags), out reply);
+        result = AddFile(entry.Node, fd, flags & ~Linux.O_TRUNC, out reply);
         if (result != Errno.OK)
         {
             _inodes.Forget(entry.Node, 1);
             entry = default;
+            return result;
         }
 
-        return result;
+        entry.AttributesTimeout = AttrTimeoutOf(entry.Node, entry.Attributes.Mode);
+        return Errno.OK;
     }
 
     /// <summary>Gives a new file the mode bits that the process's own umask has kept from it.</summary>

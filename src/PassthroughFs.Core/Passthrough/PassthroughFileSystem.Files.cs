@@ -151,7 +151,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return result == Errno.OK
-            ? AddHandle(inode.Node, fd, hostFlags & ~Linux.O_TRUNC, FileReplyFlags(hostFlags), out reply)
+            ? AddFile(inode.Node, fd, hostFlags & ~Linux.O_TRUNC, out reply)
             : result;
     }
 
@@ -222,7 +222,13 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.ENOSYS;
         }
 
-        return _handles.Release(handle, node) ? Errno.OK : Errno.EBADF;
+        if (!_handles.Release(handle, node))
+        {
+            return Errno.EBADF;
+        }
+
+        _backing?.Release(node);
+        return Errno.OK;
     }
 
     private Errno Sync(in RequestContext context, NodeId node, Handle handle, bool needsNoHandle, bool dataSync)

@@ -322,7 +322,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.OK;
         }
 
-        Errno result = Stat(fd, out AttrReply reply);
+        Errno result = Stat(NodeId.None, fd, out AttrReply reply);
         return result == Errno.OK && offset + length > reply.Attributes.Size ? Errno.EPERM : result;
     }
 

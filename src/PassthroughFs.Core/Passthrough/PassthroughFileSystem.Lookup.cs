@@ -57,7 +57,11 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <inheritdoc/>
-    public void Forget(in RequestContext context, NodeId node, ulong count) => _inodes.Forget(node, count);
+    public void Forget(in RequestContext context, NodeId node, ulong count)
+    {
+        _inodes.Forget(node, count);
+        _backing?.Forgotten(node);
+    }
 
     /// <inheritdoc/>
     public void BatchForget(in RequestContext context, ReadOnlySpan<ForgetItem> items)
@@ -65,6 +69,7 @@ public sealed unsafe partial class PassthroughFileSystem
         foreach (ref readonly ForgetItem item in items)
         {
             _inodes.Forget(item.Node, item.Count);
+            _backing?.Forgotten(item.Node);
         }
     }
 
@@ -340,7 +345,7 @@ public sealed unsafe partial class PassthroughFileSystem
         FillAttributes(stat, out entry.Attributes);
         bool isDirectory = Linux.S_ISDIR(stat.stx_mode);
         entry.EntryTimeout = isDirectory ? _dirEntryTimeout : _entryTimeout;
-        entry.AttributesTimeout = isDirectory ? _dirAttrTimeout : Config.AttrTimeout;
+        entry.AttributesTimeout = AttrTimeoutOf(node, stat.stx_mode);
     }
 
     /// <summary>Only regular files and directories are ever opened for more than O_PATH.</summary>

@@ -243,7 +243,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>Removes the set-group-id bit, as the client asks where a new ACL costs the file that bit.</summary>
     private Errno KillSgid(int fd)
     {
-        Errno result = Stat(fd, out AttrReply reply);
+        Errno result = Stat(NodeId.None, fd, out AttrReply reply);
         uint mode = reply.Attributes.Mode;
         return result != Errno.OK || (mode & Linux.S_ISGID) == 0 ? result : SetMode(fd, default, mode & ~Linux.S_ISGID);
     }

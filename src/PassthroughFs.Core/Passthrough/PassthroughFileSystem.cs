@@ -177,6 +177,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         wanted |= If(Config.DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
         wanted |= If(Config.AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
         wanted |= If(Config.PosixAcl, InitFlags.FUSE_POSIX_ACL);
+        wanted |= If(Config.BackingFiles && _services.BackingFiles is not null, InitFlags.FUSE_PASSTHROUGH);
 
         accepted = wanted & offered;
         if (accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT))
@@ -185,6 +186,15 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
             accepted &= ~InitFlags.FUSE_ATOMIC_O_TRUNC;
         }
 
+        const InitFlags Conflicts =
+            InitFlags.FUSE_NO_OPEN_SUPPORT | InitFlags.FUSE_WRITEBACK_CACHE | InitFlags.FUSE_HAS_INODE_DAX;
+        if ((accepted & Conflicts) != 0)
+        {
+            // Only a Vfs that negotiated one of these for others comes here: the validator refuses the combinations.
+            accepted &= ~InitFlags.FUSE_PASSTHROUGH;
+        }
+
+        StartBacking(accepted);
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
         _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
@@ -198,6 +208,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     public void Destroy(in RequestContext context)
     {
         _handles.Clear();
+        _backing?.Clear();
         _inodes.Clear();
         Reach("Destroy: cleared");
 
@@ -244,6 +255,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     public void Dispose()
     {
         _handles.Dispose();
+        _backing?.Clear();
         _inodes.Dispose();
         _proc.Dispose();
     }

@@ -36,4 +36,20 @@ internal static partial class PassthroughLog
         "InodeFileHandles Prefer: a file system below the root (device {Device:x}) has no kernel handles, or none " +
         "that are short enough; its inodes are kept by file descriptor. Said once.")]
     public static partial void NoHandlesBelow(ILogger logger, ulong device);
+
+    [LoggerMessage(8, LogLevel.Warning,
+        "BackingFiles: client or transport cannot read and write files by itself (Linux 6.9 and later can, with " +
+        "CONFIG_FUSE_PASSTHROUGH): reads and writes come to the server.")]
+    public static partial void NoBackingFiles(ILogger logger);
+
+    [LoggerMessage(9, LogLevel.Warning,
+        "BackingFiles: the client does not take files to read and write by itself ({Error}): all reads and writes " +
+        "come to the server from now on. It takes them from a server with CAP_SYS_ADMIN (EPERM), and from file systems " +
+        "that are not stacked, as overlayfs is (ELOOP).")]
+    public static partial void BackingFilesSwitchedOff(ILogger logger, Errno error);
+
+    [LoggerMessage(10, LogLevel.Warning,
+        "BackingFiles: the client does not take some file to read and write by itself ({Error}): as long as such a " +
+        "file is open, its reads and writes come to the server. Said once.")]
+    public static partial void BackingFileRefused(ILogger logger, Errno error);
 }

@@ -19,11 +19,13 @@ namespace PassthroughFs.Core.Protocol;
 /// <item><term>the session, with a window of the transport's</term><description>
 /// MAP_ALIGNMENT (pages of the host); and only then HAS_INODE_DAX is the file system's
 /// </description></item>
-/// <item><term>the file system, if it asks</term><description><see cref="FileSystemFlags"/></description></item>
+/// <item><term>the file system, if it asks</term><description>
+/// <see cref="FileSystemFlags"/>; PASSTHROUGH only if the transport is an <see cref="IBackingFiles"/> that notifies
+/// </description></item>
+/// <item><term>the transport, if it says so</term><description><see cref="TransportFlags"/></description></item>
 /// <item><term>nobody</term><description>
 /// FILE_OPS, INIT_RESERVED (historical); POSIX_LOCKS, FLOCK_LOCKS (no operation behind them); SPLICE_*,
-/// PASSTHROUGH, OVER_IO_URING (the transport's, which has no say in INIT); SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT
-/// (not acted on); bits that have no name yet
+/// SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT (not acted on); bits that have no name yet
 /// </description></item>
 /// </list>
 /// </remarks>
@@ -36,7 +38,7 @@ internal static class FuseNegotiation
         | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV | FUSE_POSIX_ACL | FUSE_ABORT_ERROR
         | FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_SUBMOUNTS
         | FUSE_HANDLE_KILLPRIV_V2 | FUSE_HAS_INODE_DAX | FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP
-        | FUSE_NO_EXPORT_SUPPORT;
+        | FUSE_NO_EXPORT_SUPPORT | FUSE_PASSTHROUGH;
 
     /// <summary>What the session acts on by itself.</summary>
     public const InitFlags SessionFlags = FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_SETXATTR_EXT | FUSE_INIT_EXT;
@@ -49,6 +51,18 @@ internal static class FuseNegotiation
 
     /// <summary>What is as good as not offered where there is none.</summary>
     public const InitFlags NeedsWindow = WindowFlags | FUSE_HAS_INODE_DAX;
+
+    /// <summary>What is as good as not offered where the transport has no backing files.</summary>
+    public const InitFlags NeedsBackingFiles = FUSE_PASSTHROUGH;
+
+    /// <summary>What takes effect in the transport, so that it is the transport's to accept.</summary>
+    public const InitFlags TransportFlags = FUSE_OVER_IO_URING;
+
+    /// <summary>
+    /// How deep file systems may be stacked with backing files in use: the host's below, ours on it. More would keep
+    /// others from stacking one on ours.
+    /// </summary>
+    public const uint MaxStackDepth = 1;
 
     /// <summary>The client's flags. The second word counts only if the first says so and it was sent.</summary>
     public static InitFlags Offered(in FuseInitIn init, int length)
@@ -64,10 +78,11 @@ internal static class FuseNegotiation
     }
 
     /// <summary>What both sides act on, out of an offer without what cannot be.</summary>
-    public static InitFlags Agree(InitFlags offered, InitFlags accepted, bool canNotify)
+    public static InitFlags Agree(
+        InitFlags offered, InitFlags accepted, InitFlags acceptedByTransport, bool canNotify)
     {
         InitFlags session = SessionFlags | WindowFlags | (canNotify ? NotificationFlags : None);
-        return ((accepted & FileSystemFlags) | session) & offered;
+        return ((accepted & FileSystemFlags) | (acceptedByTransport & TransportFlags) | session) & offered;
     }
 
     /// <summary>

@@ -15,7 +15,9 @@ public sealed class FuseSession
 {
     private readonly Lock _initLock = new();
     private readonly FuseSessionOptions _options;
+    private readonly IFuseTransport? _transport;
     private readonly bool _canNotify;
+    private readonly IBackingFiles? _backingFiles;
     private readonly int _maxWrite;
     private readonly int _maxPages;
 
@@ -25,7 +27,10 @@ public sealed class FuseSession
     /// <summary>Makes a session that waits for its client's INIT.</summary>
     /// <param name="fileSystem">What the client gets to see. Not owned.</param>
     /// <param name="options">What to ask of the client.</param>
-    /// <param name="transport">Limits of the transport and the way for notifications; null for none of either.</param>
+    /// <param name="transport">
+    /// Limits of the transport and the way for notifications; null for none of either. It may be an
+    /// <see cref="IBackingFiles"/> as well.
+    /// </param>
     /// <param name="logger">Gets events: bad requests and failures of the file system, at a limited rate.</param>
     /// <exception cref="ArgumentException">
     /// An option is out of range, the transport's messages are too small, or its window is not whole pages.
@@ -38,8 +43,10 @@ public sealed class FuseSession
         options.Validate();
         FileSystem = fileSystem;
         Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
+        _transport = transport;
         _canNotify = transport is { CanNotify: true };
         Notifications = new FuseNotifications(this, _canNotify ? transport : null);
+        _backingFiles = _canNotify ? transport as IBackingFiles : null;
         DaxWindow = transport?.DaxWindow;
         if (DaxWindow is { } window && (window.Length == 0 || window.Length % (uint)Environment.SystemPageSize != 0))
         {
@@ -119,13 +126,20 @@ public sealed class FuseSession
                 offered &= ~FuseNegotiation.NeedsWindow;
             }
 
+            if (_backingFiles is null)
+            {
+                offered &= ~FuseNegotiation.NeedsBackingFiles;
+            }
+
+            FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
             Errno errno = FileSystem.Init(context, offered, out InitFlags accepted);
             if (errno != Errno.OK)
             {
                 return errno;
             }
 
-            InitFlags flags = FuseNegotiation.Agree(offered, accepted, _canNotify);
+            InitFlags flags = FuseNegotiation.Agree(
+                offered, accepted, _transport?.AcceptedFlags ?? InitFlags.None, _canNotify);
             bool hasMaxPages = (flags & InitFlags.FUSE_MAX_PAGES) != 0;
             int pages = hasMaxPages ? _maxPages : Math.Min(_maxPages, FuseProtocol.DefaultMaxPages);
             var connection = new FuseConnection
@@ -147,6 +161,7 @@ public sealed class FuseSession
                 ? (ushort)BitOperations.Log2((uint)Environment.SystemPageSize)
                 : (ushort)0;
             reply.TimeGran = (uint)_options.TimeGranularityNanoseconds;
+            reply.MaxStackDepth = connection.Has(InitFlags.FUSE_PASSTHROUGH) ? FuseNegotiation.MaxStackDepth : 0;
             _connection = connection;
             return Errno.OK;
         }

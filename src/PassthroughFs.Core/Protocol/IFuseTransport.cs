@@ -24,6 +24,13 @@ public interface IFuseTransport
     /// </summary>
     IDaxWindow? DaxWindow => null;
 
+    /// <summary>
+    /// What of INIT takes effect in the transport itself and is ready: <see cref="InitFlags.FUSE_OVER_IO_URING"/>
+    /// counts, anything else is ignored. Asked for at each INIT; what came of it is in
+    /// <see cref="FuseSession.NegotiatedFlags"/>.
+    /// </summary>
+    InitFlags AcceptedFlags => InitFlags.None;
+
     /// <summary>Sends a notification: a complete message, header included.</summary>
     /// <remarks>Called by any thread. The segments are borrowed: valid until the call returns.</remarks>
     /// <returns>ENOENT if the client does not know the node or name, ENOTCONN if there is no client, …</returns>

@@ -114,7 +114,8 @@ public sealed class LifeCycleTests
         {
             "--cache", "--entry-timeout", "--attr-timeout", "--writeback", "--xattr", "--no-open", "--no-opendir",
             "--killpriv-v2", "--inode-file-handles", "--use-host-ino", "--seal-size", "--no-readdir", "--read-only",
-            "--allow-other", "--default-permissions", "--threads", "--fsname", "--version",
+            "--allow-other", "--default-permissions", "--passthrough", "--io-uring", "--threads", "--fsname",
+            "--version",
         })
         {
             Assert.Contains(option, help.Out, StringComparison.Ordinal);

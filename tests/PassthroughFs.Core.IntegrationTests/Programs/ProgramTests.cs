@@ -18,6 +18,8 @@ public sealed class ProgramTests
         { Backing.Tmpfs, "--cache metadata --inode-file-handles prefer", "" },
         { Backing.Disk, "--cache always --writeback --killpriv-v2", SomeoneElse },
         { Backing.Tmpfs, "--cache never", SomeoneElse },
+        { Backing.Disk, "--passthrough --killpriv-v2", SomeoneElse },
+        { Backing.Disk, "--io-uring --cache auto", SomeoneElse },
     };
 
     [Theory, MemberData(nameof(Places))]
@@ -104,6 +106,10 @@ public sealed class ProgramTests
     [InlineData(Backing.Disk, "--cache auto")]
     [InlineData(Backing.Disk, "--cache never")]
     [InlineData(Backing.Tmpfs, "--cache always --writeback")]
+    [InlineData(Backing.Disk, "--passthrough")]
+    [InlineData(Backing.Tmpfs, "--passthrough --killpriv-v2")]
+    [InlineData(Backing.Disk, "--io-uring --cache never")]
+    [InlineData(Backing.Tmpfs, "--io-uring --cache always --writeback")]
     public void Fio_reads_back_what_it_wrote(Backing backing, string options)
     {
         Require.Program("fio");
@@ -119,6 +125,8 @@ public sealed class ProgramTests
     [Theory]
     [InlineData(Backing.Disk, "--cache auto")]
     [InlineData(Backing.Tmpfs, "--cache metadata --inode-file-handles prefer")]
+    [InlineData(Backing.Disk, "--passthrough --killpriv-v2")]
+    [InlineData(Backing.Disk, "--io-uring")]
     public void File_system_stressors_find_nothing_wrong(Backing backing, string options)
     {
         Require.Program("stress-ng");

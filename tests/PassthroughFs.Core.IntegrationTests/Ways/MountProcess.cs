@@ -66,8 +66,16 @@ internal sealed class MountProcess : IDisposable
     /// <summary>Starts and waits until the mount serves.</summary>
     public static MountProcess Start(string source, string mountPoint, params string[] options)
     {
+        bool wantsRing = options.Contains("--io-uring");
+        using UringSwitch? ring = wantsRing ? new UringSwitch(true) : null;
         MountProcess mount = Launch(source, mountPoint, [.. Command, .. options, source, mountPoint]);
         mount.AwaitServing();
+        if (wantsRing && mount.Error.Length > 0)
+        {
+            mount.CleanUp();
+            Assert.Fail($"the mount does without its ring: {mount.Error}");
+        }
+
         return mount;
     }
 

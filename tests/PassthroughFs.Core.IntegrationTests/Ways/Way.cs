@@ -72,6 +72,23 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         {
             Options = ["--cache", "never", "--entry-timeout", "0", "--attr-timeout", "0", "--killpriv-v2"],
         },
+        new("mount, disk, passthrough", WayKind.Mount, Backing.Disk)
+        {
+            Options = ["--passthrough", "--cache", "auto", "--killpriv-v2"],
+        },
+        new("mount, tmpfs, passthrough, kernel handles", WayKind.Mount, Backing.Tmpfs)
+        {
+            Options =
+            [
+                "--passthrough", "--cache", "always", "--inode-file-handles", "prefer", "--entry-timeout", "3600",
+                "--attr-timeout", "3600",
+            ],
+        },
+        new("mount, disk, io_uring", WayKind.Mount, Backing.Disk) { Options = ["--io-uring", "--cache", "auto"] },
+        new("mount, tmpfs, io_uring, passthrough", WayKind.Mount, Backing.Tmpfs)
+        {
+            Options = ["--io-uring", "--passthrough", "--cache", "metadata"],
+        },
         new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
         new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)
         {

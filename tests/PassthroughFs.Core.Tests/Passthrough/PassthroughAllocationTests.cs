@@ -22,10 +22,11 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
     private Pieces _reply = null!;
 
     [Theory]
-    [InlineData(InodeFileHandles.Never, false)]
-    [InlineData(InodeFileHandles.Never, true)]
-    [InlineData(InodeFileHandles.Prefer, false)]
-    public void A_request_costs_no_managed_memory(InodeFileHandles handles, bool useHostIno)
+    [InlineData(InodeFileHandles.Never, false, false)]
+    [InlineData(InodeFileHandles.Never, true, false)]
+    [InlineData(InodeFileHandles.Prefer, false, false)]
+    [InlineData(InodeFileHandles.Never, false, true)]
+    public void A_request_costs_no_managed_memory(InodeFileHandles handles, bool useHostIno, bool backingFiles)
     {
         _directory.File("known", "content");
         _directory.File("other");
@@ -37,9 +38,12 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
             KillprivV2 = true,
             InodeFileHandles = handles,
             UseHostIno = useHostIno,
+            BackingFiles = backingFiles,
         };
         using var fs = new PassthroughFileSystem(config);
-        Rig rig = Rig.Started(fs: fs);
+        var rig = new Rig(transport: new QuietTransport(), fs: fs);
+        rig.Start();
+        Assert.Equal(backingFiles, (rig.Session.NegotiatedFlags & InitFlags.FUSE_PASSTHROUGH) != 0);
         _worker = rig.Worker;
         _reply = Pieces.Whole(8192);
 
@@ -164,5 +168,20 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
         {
             Assert.Fail($"opcode {*(uint*)(request.Segments[0].Pointer + 4)}: {errno}");
         }
+    }
+
+    private sealed class QuietTransport : IFuseTransport, IBackingFiles
+    {
+        public TransportLimits Limits => default;
+
+        public Errno Notify(ReadOnlySpan<IoSegment> message) => Errno.OK;
+
+        public Errno Open(int fd, out int id)
+        {
+            id = 1;
+            return Errno.OK;
+        }
+
+        public Errno Close(int id) => Errno.OK;
     }
 }

@@ -56,6 +56,11 @@ public sealed class PassthroughConfigTests : DescriptorCheck
         { config => config.RetainedMappings = -1, ["RetainedMappings"] },
         { config => config.PosixAcl = true, ["PosixAcl", "Xattr"] },
         { config => (config.ReadOnly, config.Writeback) = (true, true), ["ReadOnly", "Writeback"] },
+        { config => (config.BackingFiles, config.Writeback) = (true, true), ["BackingFiles", "Writeback"] },
+        { config => (config.BackingFiles, config.NoOpen) = (true, true), ["BackingFiles", "NoOpen"] },
+        { config => (config.BackingFiles, config.SealSize) = (true, true), ["BackingFiles", "SealSize"] },
+        { config => (config.BackingFiles, config.DaxFileSize) = (true, 0), ["BackingFiles", "DaxFileSize"] },
+        { config => (config.BackingFiles, config.AllowDirectIo) = (true, false), ["BackingFiles", "AllowDirectIo"] },
     };
 
     [Theory]

@@ -12,7 +12,7 @@ public sealed class FuseNegotiationTests
 {
     private const InitFlags NobodyActsOn =
         FUSE_FILE_OPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_SPLICE_MOVE | FUSE_SPLICE_READ | FUSE_SPLICE_WRITE
-        | FUSE_SECURITY_CTX | FUSE_OVER_IO_URING | FUSE_PASSTHROUGH | FUSE_REQUEST_TIMEOUT
+        | FUSE_SECURITY_CTX | FUSE_REQUEST_TIMEOUT
         | FUSE_ALLOW_IDMAP | FUSE_INIT_RESERVED;
 
     [Fact]
@@ -48,14 +48,22 @@ public sealed class FuseNegotiationTests
         {
             RecordingTransport silent = new() { CanNotify = false };
             RecordingTransport wide = new() { DaxWindow = new RecordingWindow() };
-            foreach (RecordingTransport? transport in new[] { null, silent, new RecordingTransport(), wide })
+            RecordingTransport ring = new() { AcceptedFlags = (InitFlags)ulong.MaxValue };
+            BackingTransport backing = new();
+            IFuseTransport?[] transports =
+            [
+                null, silent, new RecordingTransport(), wide, ring, backing,
+                new BackingTransport { CanNotify = false },
+            ];
+            foreach (IFuseTransport? transport in transports)
             {
                 // The second word needs its own flag to count.
                 InitFlags offered = (InitFlags)(1UL << bit) | (bit >= 32 ? FUSE_INIT_EXT : None);
                 InitFlags known = FuseNegotiation.FileSystemFlags | FuseNegotiation.SessionFlags
                     | (transport is { CanNotify: true } ? FuseNegotiation.NotificationFlags : None)
-                    | FuseNegotiation.WindowFlags;
-                InitFlags impossible = transport == wide ? None : FuseNegotiation.NeedsWindow;
+                    | (transport == ring ? FuseNegotiation.TransportFlags : None) | FuseNegotiation.WindowFlags;
+                InitFlags impossible = (transport == wide ? None : FuseNegotiation.NeedsWindow)
+                    | (transport == backing ? None : FuseNegotiation.NeedsBackingFiles);
                 Rig rig = new(transport: transport);
                 rig.Start((ulong)offered);
                 Assert.Equal(offered & known & ~impossible, rig.Session.NegotiatedFlags);
@@ -72,7 +80,7 @@ public sealed class FuseNegotiationTests
         InitFlags[] owners =
         [
             FuseNegotiation.FileSystemFlags, FuseNegotiation.SessionFlags, FuseNegotiation.NotificationFlags,
-            FuseNegotiation.WindowFlags, NobodyActsOn,
+            FuseNegotiation.WindowFlags, FuseNegotiation.TransportFlags, NobodyActsOn,
         ];
         foreach (InitFlags flag in Enum.GetValues<InitFlags>().Where(f => f != None))
         {

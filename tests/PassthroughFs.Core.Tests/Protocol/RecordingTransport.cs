@@ -14,6 +14,8 @@ internal sealed class RecordingTransport : IFuseTransport
 
     public IDaxWindow? DaxWindow { get; init; }
 
+    public InitFlags AcceptedFlags { get; init; }
+
     public Errno Result { get; set; }
 
     public List<byte[]> Messages { get; } = [];

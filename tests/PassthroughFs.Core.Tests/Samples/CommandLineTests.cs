@@ -41,6 +41,7 @@ public sealed class CommandLineTests
         ("--enable-mntid", ["EnableMntid=True"]),
         ("--no-direct-io", ["AllowDirectIo=False"]),
         ("--announce-submounts", ["AnnounceSubmounts=True"]),
+        ("--passthrough", ["BackingFiles=True"]),
         ("--read-only", ["ReadOnly=True", "Flags=7", "helper=ro"]),
         ("--allow-other", ["AllowOther=True", "CheckPermissions=True", "kernel=allow_other", "helper=allow_other"]),
         ("--default-permissions",
@@ -51,6 +52,7 @@ public sealed class CommandLineTests
         ("--auto-unmount", ["AutoUnmount=True", "helper=auto_unmount"]),
         ("--fsname name", ["FsName=name", "source=name", "helper=fsname=name"]),
         ("--threads 199", ["Threads=199"]),
+        ("--io-uring", ["IoUring=True"]),
         ("--max-write 65536", ["MaxWrite=65536"]),
         ("--log-level debug", ["LogLevel=Debug"]),
         ("--log-level none", ["LogLevel=None"]),
@@ -204,6 +206,8 @@ public sealed class CommandLineTests
     [InlineData("/source /mount --foreground --background", "--foreground conflicts with --background")]
     [InlineData("/source /mount --posix-acl", "--posix-acl conflicts with --xattr")]
     [InlineData("/source /mount --read-only --writeback", "--read-only conflicts with --writeback")]
+    [InlineData("/source /mount --passthrough --writeback", "--passthrough conflicts with --writeback")]
+    [InlineData("/source /mount --passthrough --no-direct-io", "--passthrough conflicts with")]
     [InlineData("/source /mount -o ro --writeback", "--read-only conflicts with --writeback")]
     public void Wrong_usage_is_said_in_one_line_by_the_names_of_options(string arguments, string message)
     {

@@ -1,0 +1,86 @@
+using System;
+using System.Threading;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <remarks>Files that the client reads and writes by itself.</remarks>
+public sealed unsafe partial class PassthroughFileSystem
+{
+    private SessionServices _services;
+
+    // Null where they were not agreed on.
+    private volatile BackingTable? _backing;
+    private int _saidBackingOff;
+    private int _saidBackingRefused;
+
+    /// <inheritdoc/>
+    public void Attach(in SessionServices services) => _services = services;
+
+    private void StartBacking(InitFlags accepted)
+    {
+        _backing?.Clear();
+        _backing = null;
+        _saidBackingOff = 0;
+        if (accepted.HasFlag(InitFlags.FUSE_PASSTHROUGH))
+        {
+            ProcessIdentity? removesSetIdBits =
+                accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2) ? _identity : null;
+            _backing = new BackingTable(_services, _inodes, removesSetIdBits, NoteBackingRefused);
+        }
+        else if (Config.BackingFiles)
+        {
+            PassthroughLog.NoBackingFiles(_logger);
+        }
+    }
+
+    /// <summary>Makes the handle of a file that was opened for the client; the fd is taken over.</summary>
+    private Errno AddFile(NodeId node, int fd, uint flags, out OpenReply reply)
+    {
+        OpenReplyFlags replyFlags = FileReplyFlags(flags);
+        BackingTable? backing = _backing;
+        int id = backing?.Open(node, fd, (flags & Linux.O_ACCMODE) == Linux.O_RDWR) ?? 0;
+        if (id != 0)
+        {
+            // The cache policy is about the client's own cache, which is not used; with its flags the open would fail.
+            replyFlags = OpenReplyFlags.FOPEN_PASSTHROUGH | (replyFlags & OpenReplyFlags.FOPEN_NOFLUSH);
+        }
+
+        Errno result = AddHandle(node, fd, flags, replyFlags, out reply);
+        reply.BackingId = id;
+        if (result != Errno.OK)
+        {
+            backing?.Release(node);
+        }
+
+        return result;
+    }
+
+    /// <summary>How long the client may cache a node's attributes.</summary>
+    private TimeSpan AttrTimeoutOf(NodeId node, uint mode)
+    {
+        if (Linux.S_ISDIR(mode))
+        {
+            return _dirAttrTimeout;
+        }
+
+        return _backing?.MayChangeUnseen(node) == true ? TimeSpan.Zero : Config.AttrTimeout;
+    }
+
+    private void NoteBackingRefused(Errno error, bool forGood)
+    {
+        if (Interlocked.Exchange(ref forGood ? ref _saidBackingOff : ref _saidBackingRefused, 1) != 0)
+        {
+            return;
+        }
+
+        if (forGood)
+        {
+            PassthroughLog.BackingFilesSwitchedOff(_logger, error);
+        }
+        else
+        {
+            PassthroughLog.BackingFileRefused(_logger, error);
+        }
+    }
+}
