@@ -86,25 +86,10 @@ public sealed partial class HandleStore : IDisposable
     /// none.
     /// </summary>
     /// <returns>False if there is no such Handle or it is another node's.</returns>
-    public bool Release(Handle handle, NodeId node)
-    {
-        OpenFileSlot slot;
-        lock (_lock)
-        {
-            OpenFileSlot? found = Find(handle);
-            if (found is null || found.Handle != handle.Value || found.Node != node.Value || !found.IsOpen)
-            {
-                return false;
-            }
+    public bool Release(Handle handle, NodeId node) => End(handle, node);
 
-            slot = found;
-            slot.IsOpen = false;
-            _count--;
-        }
-
-        Unpin(slot);
-        return true;
-    }
+    /// <summary>As above, whichever node it is of.</summary>
+    internal bool Release(Handle handle) => End(handle, null);
 
     /// <summary>Ends every Handle.</summary>
     public void Clear()
@@ -155,11 +140,32 @@ public sealed partial class HandleStore : IDisposable
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
     static partial void Reach(string point);
 
+    private bool End(Handle handle, NodeId? node)
+    {
+        OpenFileSlot slot;
+        lock (_lock)
+        {
+            OpenFileSlot? found = Find(handle);
+            if (found is null || !found.IsOpen || (node is NodeId owner && found.Node != owner.Value))
+            {
+                return false;
+            }
+
+            slot = found;
+            slot.IsOpen = false;
+            _count--;
+        }
+
+        Unpin(slot);
+        return true;
+    }
+
+    /// <summary>The slot that has this Handle at this moment, open or not.</summary>
     private OpenFileSlot? Find(Handle handle)
     {
         OpenFileSlot[] slots = Volatile.Read(ref _slots);
         int index = (int)(handle.Value & SlotMask);
-        return index < slots.Length ? slots[index] : null;
+        return index < slots.Length && Volatile.Read(ref slots[index].Handle) == handle.Value ? slots[index] : null;
     }
 
     private int Take()

@@ -65,6 +65,17 @@ public sealed class PassthroughConfig
     /// </summary>
     public bool NoOpen { get; set => field = Changed(value); }
 
+    /// <summary>
+    /// How many files stay open with <see cref="NoOpen"/> after they were read or written, so that the next request
+    /// need not open them again: each counts against the limit of open files. Default 256; 0 opens for each request.
+    /// </summary>
+    /// <remarks>
+    /// A file is closed when the client forgets it, when another one takes its place, and when the limit of open files
+    /// is met. Until then the host does not run it as a program if it was written (ETXTBSY). With
+    /// <see cref="CheckPermissions"/> nothing stays open: each caller is checked by opening.
+    /// </remarks>
+    public int NoOpenFiles { get; set => field = Changed(value); } = 256;
+
     /// <summary>Do without OPENDIR and RELEASEDIR where the client can. Default off.</summary>
     public bool NoOpendir { get; set => field = Changed(value); }
 

@@ -6,6 +6,8 @@ namespace PassthroughFs.Core.Passthrough;
 /// <summary>Finds what is wrong with a <see cref="PassthroughConfig"/> before anything is opened.</summary>
 public static class PassthroughConfigValidator
 {
+    private const int MaxNoOpenFiles = 1 << 20;
+
     /// <summary>Checks values and combinations.</summary>
     /// <returns>One sentence for each fault, naming every option that takes part in it; empty if all is well.</returns>
     public static IReadOnlyList<string> Validate(PassthroughConfig config)
@@ -40,6 +42,9 @@ public static class PassthroughConfigValidator
         Check(
             config.DaxFileSize is null or >= 0,
             $"DaxFileSize is {config.DaxFileSize}: give a size in bytes, 0 for all files, or null for none.");
+        Check(
+            config.NoOpenFiles is >= 0 and <= MaxNoOpenFiles,
+            $"NoOpenFiles is {config.NoOpenFiles}: give a number from 0 to {MaxNoOpenFiles}.");
         Check(config.RetainedMappings >= 0, $"RetainedMappings is {config.RetainedMappings}: it cannot be negative.");
         Check(
             !config.PosixAcl || config.Xattr,

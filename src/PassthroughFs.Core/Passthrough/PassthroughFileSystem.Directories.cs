@@ -117,7 +117,13 @@ public sealed unsafe partial class PassthroughFileSystem
             bool isFirst = true;
             while (true)
             {
-                int wanted = Math.Clamp(plus ? sink.Room / 5 : sink.Room, MinDirentRead, DirentBufferSize);
+                int wanted = FittingRead(sink.Room, plus);
+                if (wanted < MinDirentRead && !isFirst)
+                {
+                    return Errno.OK;
+                }
+
+                wanted = Math.Clamp(wanted, MinDirentRead, DirentBufferSize);
                 int length = ReadEntries(file, fd, isFirst, offset, buffer, wanted);
                 if (length <= 0)
                 {
@@ -143,6 +149,13 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
+    /// How much of the host's records surely fits into a reply: what did not fit would be read again, from a position
+    /// that must be sought first. With the shortest names a client's record is 4/3 of the host's, and 20/3 where it
+    /// carries an entry; longer names leave room, for which the host is asked again.
+    /// </summary>
+    private static int FittingRead(int room, bool plus) => (int)((long)room * 3 / (plus ? 20 : 4));
+
+    /// <summary>
     /// Reads entries from a cookie on. The position belongs to the open directory, so that moving it and reading are
     /// one step for all who list it.
     /// </summary>
@@ -160,7 +173,7 @@ public sealed unsafe partial class PassthroughFileSystem
             // At 0 always: a rewound directory shows what has changed since.
             bool mustSeek = slot.Position != offset || (isFirst && offset == 0);
             int length = ReadEntriesAt(fd, mustSeek, offset, buffer, size, out ulong position);
-            slot.Position = length > 0 ? position : ulong.MaxValue;
+            slot.Position = length >= 0 ? position : ulong.MaxValue;
             return length;
         }
     }

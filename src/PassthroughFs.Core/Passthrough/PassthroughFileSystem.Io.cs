@@ -261,11 +261,15 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         fd = -1;
-        if (!_noOpen)
-        {
-            return Errno.EBADF;
-        }
+        return _noOpen ? OpenForRequest(context, node, accessMode, flags, out file, out fd) : Errno.EBADF;
+    }
 
+    /// <summary>Opens a node for a request that comes without an open file, or finds it open still.</summary>
+    private Errno OpenForRequest(
+        in RequestContext context, NodeId node, uint accessMode, uint? flags, out OpenFile file, out int fd)
+    {
+        file = default;
+        fd = -1;
         using HostInode inode = _inodes.Get(node);
         if (inode.IsNone)
         {
@@ -273,7 +277,34 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         uint hostFlags = WritebackFlags(flags.GetValueOrDefault()) & (Linux.O_APPEND | Linux.O_DIRECT);
-        return OpenInode(context, inode, accessMode | hostFlags, out fd);
+        bool isKept = _kept.IsInUse && hostFlags == 0;
+        if (isKept)
+        {
+            file = _kept.Get(node, accessMode);
+            if (!file.IsNone)
+            {
+                fd = file.Fd;
+                return Errno.OK;
+            }
+        }
+
+        Errno result = OpenInode(context, inode, accessMode | hostFlags, out fd);
+        if (result is Errno.EMFILE or Errno.ENFILE && _kept.IsInUse)
+        {
+            _kept.Clear();
+            result = OpenInode(context, inode, accessMode | hostFlags, out fd);
+        }
+
+        if (result != Errno.OK || !isKept)
+        {
+            return result;
+        }
+
+        file = _kept.Add(node, fd, accessMode);
+        Reach("OpenForRequest: kept");
+
+        // Another thread may have closed all that is kept in that very moment.
+        return file.IsNone ? OpenInode(context, inode, accessMode, out fd) : Errno.OK;
     }
 
     private static void PutFile(in OpenFile file, int fd)

@@ -31,6 +31,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     private readonly MountFds _mounts = new();
     private readonly InodeStore _inodes;
     private readonly HandleStore _handles = new();
+    private readonly KeptFiles _kept;
     private readonly TimeSpan _entryTimeout;
     private readonly TimeSpan _dirEntryTimeout;
     private readonly TimeSpan _dirAttrTimeout;
@@ -81,6 +82,8 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         _entryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.EntryTimeout;
         _dirEntryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.DirEntryTimeout ?? Config.EntryTimeout;
         _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
+        bool mayLackOpen = Config.NoOpen || !Config.DoImport;
+        _kept = new KeptFiles(mayLackOpen && !Config.CheckPermissions ? Config.NoOpenFiles : 0);
         _inodes = new InodeStore(
             Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts);
     }
@@ -209,6 +212,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     {
         _handles.Clear();
         _backing?.Clear();
+        _kept.Clear();
         _inodes.Clear();
         Reach("Destroy: cleared");
 
@@ -256,6 +260,7 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     {
         _handles.Dispose();
         _backing?.Clear();
+        _kept.Dispose();
         _inodes.Dispose();
         _proc.Dispose();
     }
