@@ -50,15 +50,15 @@ internal sealed class Arguments
         ? [.. _options.Where(option => option.Name == name).Select(option => option.Value!)]
         : defaults;
 
-    public int Number(string name, int otherwise)
+    public int Number(string name, int otherwise, int least = 1)
     {
         if (Value(name) is not string text)
         {
             return otherwise;
         }
 
-        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number > 0
+        return int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= least
             ? number
-            : throw new UsageException($"{name} {text}: give a number from 1 on.");
+            : throw new UsageException($"{name} {text}: give a number from {least} on.");
     }
 }

@@ -45,7 +45,8 @@ internal static class Chart
     }
 
     /// <summary>Curves of nanoseconds over sizes, both logarithmic.</summary>
-    public static string Curves(string title, IReadOnlyList<(string Name, List<(double Size, double Cost)> Points)> curves)
+    public static string Curves(
+        string title, IReadOnlyList<(string Name, List<(double Size, double Cost)> Points)> curves)
     {
         const int Height = 320;
         int top = 40 + (curves.Count * 18);

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace PassthroughFs.Core.Benchmarks;
 
-/// <summary>Processor time in nanoseconds: of this thread, or of a whole process. Moves less than time on the wall.</summary>
+/// <summary>
+/// Processor time in nanoseconds: of this thread, or of a whole process. Moves less than time on the wall.
+/// </summary>
 internal static unsafe partial class Cpu
 {
     private const int CLOCK_THREAD_CPUTIME_ID = 3;

@@ -15,7 +15,8 @@ internal static class Document
         int to = page.IndexOf(end, StringComparison.Ordinal);
         if (from < 0 || to < from)
         {
-            throw new UsageException($"{file} has no place for this: put the lines {begin.TrimEnd()} and {end} into it.");
+            throw new UsageException(
+                $"{file} has no place for this: put the lines {begin.TrimEnd()} and {end} into it.");
         }
 
         File.WriteAllText(file, page[..(from + begin.Length)] + text + page[to..]);

@@ -65,9 +65,9 @@ internal static unsafe class AttributeCases
     {
         for (; count > 0; count--)
         {
-            int fd = rig.TakeKnown();
+            int fd = rig.BareKnown.Take();
             Stat(fd);
-            rig.PutKnown(fd);
+            rig.BareKnown.Put(fd);
         }
     }
 
@@ -77,11 +77,11 @@ internal static unsafe class AttributeCases
         byte* path = stackalloc byte[ProcSelfFd.PathSize];
         for (; count > 0; count--)
         {
-            int fd = rig.TakeKnown();
+            int fd = rig.BareKnown.Take();
             ProcSelfFd.FormatPath(fd, path);
             Must(Sys.FchmodAt(Constants.AT_FDCWD, path, 0x1A4));
             Stat(fd);
-            rig.PutKnown(fd);
+            rig.BareKnown.Put(fd);
         }
     }
 
@@ -89,7 +89,9 @@ internal static unsafe class AttributeCases
     {
         for (; count > 0; count--)
         {
-            Must(Sys.ReadLinkAt(rig.LinkPath, Literal(""u8), rig.Buffer, 4096));
+            int fd = rig.BareLink.Take();
+            Must(Sys.ReadLinkAt(fd, Literal(""u8), rig.Buffer, 4096));
+            rig.BareLink.Put(fd);
         }
     }
 
@@ -98,9 +100,9 @@ internal static unsafe class AttributeCases
         const int Flags = Constants.AT_EACCESS | Constants.AT_EMPTY_PATH;
         for (; count > 0; count--)
         {
-            int fd = rig.TakeKnown();
+            int fd = rig.BareKnown.Take();
             Must(Sys.FaccessAt2(fd, Literal(""u8), (int)Linux.R_OK, Flags));
-            rig.PutKnown(fd);
+            rig.BareKnown.Put(fd);
         }
     }
 
@@ -118,10 +120,10 @@ internal static unsafe class AttributeCases
         byte* path = stackalloc byte[ProcSelfFd.PathSize];
         for (; count > 0; count--)
         {
-            int fd = rig.TakeKnown();
+            int fd = rig.BareKnown.Take();
             ProcSelfFd.FormatPath(fd, path);
             Must(Sys.GetXattr(path, Literal("user.known"u8), rig.Buffer, 256));
-            rig.PutKnown(fd);
+            rig.BareKnown.Put(fd);
         }
     }
 
@@ -130,10 +132,10 @@ internal static unsafe class AttributeCases
         byte* path = stackalloc byte[ProcSelfFd.PathSize];
         for (; count > 0; count--)
         {
-            int fd = rig.TakeKnown();
+            int fd = rig.BareKnown.Take();
             ProcSelfFd.FormatPath(fd, path);
             Must(Sys.SetXattr(path, Literal("user.known"u8), Literal("value"u8), 5, 0));
-            rig.PutKnown(fd);
+            rig.BareKnown.Put(fd);
         }
     }
 }

@@ -23,15 +23,15 @@ internal sealed unsafe class CallRig : IDisposable
     private readonly byte[] _buffer = GC.AllocateArray<byte>((1 << 20) + 4096, pinned: true);
     private readonly int _procFd;
     private readonly int _mountFd;
-    private readonly int _knownPath;
-    private FileHandleBuffer _knownHandle;
 
     /// <param name="parent">Where to make the directory.</param>
     /// <param name="useHandles">Whether the library keeps inodes by kernel handle.</param>
     /// <param name="entries">How many files the large directory has.</param>
-    public CallRig(string parent, bool useHandles, int entries = Entries)
+    /// <param name="noOpen">Null, or how many files stay open without OPEN; then no file is open.</param>
+    public CallRig(string parent, bool useHandles, int entries = Entries, int? noOpen = null)
     {
         UseHandles = useHandles;
+        Size = entries;
         _path = Path.Combine(parent, "ptfs-calls-" + Path.GetRandomFileName());
         Directory.CreateDirectory(Path.Combine(_path, "many"));
         File.WriteAllBytes(Path.Combine(_path, "known"), new byte[1 << 20]);
@@ -47,6 +47,9 @@ internal sealed unsafe class CallRig : IDisposable
             RootDir = _path,
             Xattr = true,
             ClearUmask = true,
+            CachePolicy = noOpen is null ? CachePolicy.Auto : CachePolicy.Always,
+            NoOpen = noOpen is not null,
+            NoOpenFiles = noOpen ?? 0,
             InodeFileHandles = useHandles ? InodeFileHandles.Mandatory : InodeFileHandles.Never,
         };
         _fs = new PassthroughFileSystem(config);
@@ -56,20 +59,24 @@ internal sealed unsafe class CallRig : IDisposable
         Known = Api.Lookup(NodeId.Root, "known"u8);
         Link = Api.Lookup(NodeId.Root, "link"u8);
         Many = Api.Lookup(NodeId.Root, "many"u8);
-        OpenKnownHandle = Api.Open(Known, Linux.O_RDWR);
+        OpenKnownHandle = noOpen is null ? Api.Open(Known, Linux.O_RDWR) : Handle.None;
 
         _procFd = Open(Constants.AT_FDCWD, "/proc/self/fd"u8, Linux.O_PATH | Linux.O_DIRECTORY);
         Root = Must(Sys.OpenAt(Constants.AT_FDCWD, Text(_path + '\0'), Linux.O_PATH | Linux.O_DIRECTORY));
         _mountFd = Open(Root, "."u8, Linux.O_RDONLY);
-        _knownPath = Open(Root, "known"u8, Linux.O_PATH);
         KnownFile = Open(Root, "known"u8, Linux.O_RDWR);
-        LinkPath = Open(Root, "link"u8, Linux.O_PATH | Linux.O_NOFOLLOW);
         ManyPath = Open(Root, "many"u8, Linux.O_PATH);
-        _knownHandle = HandleOf(_knownPath);
+        int mountFd = useHandles ? _mountFd : -1;
+        BareKnown = new BareInode(Open(Root, "known"u8, Linux.O_PATH), mountFd);
+        BareLink = new BareInode(Open(Root, "link"u8, Linux.O_PATH | Linux.O_NOFOLLOW), mountFd);
+        BareMany = new BareInode(Open(Root, "many"u8, Linux.O_PATH), mountFd);
         Api.SetXattr(Known, "user.known"u8, "value"u8);
     }
 
     public bool UseHandles { get; }
+
+    /// <summary>How many files the large directory has.</summary>
+    public int Size { get; }
 
     public Calls Api { get; }
 
@@ -83,16 +90,20 @@ internal sealed unsafe class CallRig : IDisposable
 
     public NodeId Many { get; }
 
-    /// <summary>"known", open for reading and writing.</summary>
+    /// <summary>"known", open for reading and writing; none where it is used without OPEN.</summary>
     public Handle OpenKnownHandle { get; }
 
     public int Root { get; }
 
     public int KnownFile { get; }
 
-    public int LinkPath { get; }
-
     public int ManyPath { get; }
+
+    public BareInode BareKnown { get; }
+
+    public BareInode BareLink { get; }
+
+    public BareInode BareMany { get; }
 
     /// <summary>1 MiB and a page, pinned.</summary>
     public byte* Buffer => (byte*)Unsafe.AsPointer(ref _buffer[0]);
@@ -105,20 +116,6 @@ internal sealed unsafe class CallRig : IDisposable
     /// <summary>A literal's address. Sound: it lies in the program's image, with a NUL behind it.</summary>
     public static byte* Literal(ReadOnlySpan<byte> literal) =>
         (byte*)Unsafe.AsPointer(ref MemoryMarshal.GetReference(literal));
-
-    /// <summary>An O_PATH descriptor of "known" as the library has it: there, or to be opened by handle.</summary>
-    public int TakeKnown() => UseHandles ? OpenKnown(Linux.O_PATH) : _knownPath;
-
-    public void PutKnown(int fd)
-    {
-        if (UseHandles)
-        {
-            Must(Sys.Close(fd));
-        }
-    }
-
-    /// <summary>Opens "known" to read and write: by handle, or through /proc.</summary>
-    public int OpenKnownFile() => UseHandles ? OpenKnown(Linux.O_RDWR) : Reopen(_knownPath, Linux.O_RDWR);
 
     /// <summary>Opens through /proc what an O_PATH descriptor refers to.</summary>
     public int Reopen(int fd, uint flags)
@@ -175,21 +172,17 @@ internal sealed unsafe class CallRig : IDisposable
 
     public void Dispose()
     {
-        foreach (int fd in (int[])[_procFd, Root, _mountFd, _knownPath, KnownFile, LinkPath, ManyPath])
+        foreach (int fd in (int[])[_procFd, Root, _mountFd, KnownFile, ManyPath])
         {
             _ = Sys.Close(fd);
         }
 
+        BareKnown.Close();
+        BareLink.Close();
+        BareMany.Close();
+
         _fs.Dispose();
         Directory.Delete(_path, recursive: true);
-    }
-
-    private int OpenKnown(uint flags)
-    {
-        fixed (FileHandleBuffer* handle = &_knownHandle)
-        {
-            return Must(Sys.OpenByHandleAt(_mountFd, handle, flags | Linux.O_CLOEXEC));
-        }
     }
 
     private static void AskHandle(int directory, byte* name, int flags)
@@ -198,15 +191,6 @@ internal sealed unsafe class CallRig : IDisposable
         buffer.handle_bytes = FileHandleBytes.MaxBytes;
         int mount;
         Must(Sys.NameToHandleAt(directory, name, &buffer, &mount, flags));
-    }
-
-    private static FileHandleBuffer HandleOf(int fd)
-    {
-        FileHandleBuffer buffer = default;
-        buffer.handle_bytes = FileHandleBytes.MaxBytes;
-        int mount;
-        Must(Sys.NameToHandleAt(fd, Literal(""u8), &buffer, &mount, Constants.AT_EMPTY_PATH));
-        return buffer;
     }
 
     private byte* Text(string text)

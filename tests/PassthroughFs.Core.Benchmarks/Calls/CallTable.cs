@@ -19,6 +19,8 @@ internal sealed class CallTable(Arguments arguments)
 
     private readonly bool _smoke = arguments.Has("--smoke");
     private readonly int _rounds = arguments.Has("--smoke") ? 1 : arguments.Number("--rounds", 21);
+    private readonly int? _noOpen =
+        arguments.Has("--no-open") ? arguments.Number("--no-open", 0, least: 0) : null;
     private readonly string? _only = arguments.Value("--only");
 
     private TimeSpan Round => TimeSpan.FromMilliseconds(_smoke ? 0.1 : 4);
@@ -58,7 +60,7 @@ internal sealed class CallTable(Arguments arguments)
     private Dictionary<CallCase, double[]> Measure(string directory, bool useHandles)
     {
         var figures = new Dictionary<CallCase, double[]>();
-        using var rig = new CallRig(directory, useHandles);
+        using var rig = new CallRig(directory, useHandles, noOpen: _noOpen);
         foreach (CallCase one in Cases)
         {
             one.Prepare(rig);
@@ -104,7 +106,7 @@ internal sealed class CallTable(Arguments arguments)
         const int Calls = 300;
         foreach (bool useHandles in (bool[])[false, true])
         {
-            using var rig = new CallRig(directory, useHandles);
+            using var rig = new CallRig(directory, useHandles, noOpen: _noOpen);
             for (int pass = 0; pass < 3; pass++)
             {
                 foreach (CallCase one in Cases)

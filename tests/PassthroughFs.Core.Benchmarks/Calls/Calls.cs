@@ -46,7 +46,8 @@ internal abstract class Calls
     public abstract int ReadDir(NodeId node, Handle handle, ref ulong offset);
 
     /// <summary>As <see cref="ReadDir"/>; the nodes that were counted come into <paramref name="nodes"/>.</summary>
-    public abstract int ReadDirPlus(NodeId node, Handle handle, ref ulong offset, Span<ForgetItem> nodes, out int counted);
+    public abstract int ReadDirPlus(
+        NodeId node, Handle handle, ref ulong offset, Span<ForgetItem> nodes, out int counted);
 
     public abstract void BatchForget(ReadOnlySpan<ForgetItem> nodes);
 

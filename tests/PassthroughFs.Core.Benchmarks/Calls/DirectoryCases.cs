@@ -41,7 +41,7 @@ internal static unsafe class DirectoryCases
     {
         for (; count > 0; count--)
         {
-            Must(Sys.Close(rig.Reopen(rig.ManyPath, Linux.O_RDONLY | Linux.O_DIRECTORY)));
+            Must(Sys.Close(rig.BareMany.Open(rig, Linux.O_RDONLY | Linux.O_DIRECTORY)));
         }
     }
 
@@ -49,7 +49,7 @@ internal static unsafe class DirectoryCases
     {
         for (; count > 0; count--)
         {
-            int fd = rig.Reopen(rig.ManyPath, Linux.O_RDONLY | Linux.O_DIRECTORY);
+            int fd = rig.BareMany.Open(rig, Linux.O_RDONLY | Linux.O_DIRECTORY);
             int length;
             while ((length = Must(Sys.Getdents64(fd, rig.Buffer, Calls.ListingSize))) > 0)
             {
@@ -75,18 +75,24 @@ internal static unsafe class DirectoryCases
     {
         for (; count > 0; count--)
         {
-            Handle handle = calls.OpenDir(rig.Many);
-            ulong offset = 0;
-            int total = 0;
-            int some;
-            while ((some = calls.ReadDir(rig.Many, handle, ref offset)) > 0)
-            {
-                total += some;
-            }
-
-            calls.ReleaseDir(rig.Many, handle);
-            Expect(total);
+            Expect(rig, ListAll(rig, calls));
         }
+    }
+
+    /// <summary>Lists the large directory once; returns how many entries came.</summary>
+    public static int ListAll(CallRig rig, Calls calls)
+    {
+        Handle handle = calls.OpenDir(rig.Many);
+        ulong offset = 0;
+        int total = 0;
+        int some;
+        while ((some = calls.ReadDir(rig.Many, handle, ref offset)) > 0)
+        {
+            total += some;
+        }
+
+        calls.ReleaseDir(rig.Many, handle);
+        return total;
     }
 
     private static void ReadDirPlus(CallRig rig, Calls calls, int count)
@@ -104,12 +110,12 @@ internal static unsafe class DirectoryCases
             }
 
             calls.ReleaseDir(rig.Many, handle);
-            Expect(total);
+            Expect(rig, total);
         }
     }
 
     /// <summary>Makes every inode of the large directory known, for as long as the case lasts.</summary>
-    private static void Hold(CallRig rig)
+    public static void Hold(CallRig rig)
     {
         Handle handle = rig.Api.OpenDir(rig.Many);
         ulong offset = 0;
@@ -121,15 +127,16 @@ internal static unsafe class DirectoryCases
         rig.Api.ReleaseDir(rig.Many, handle);
     }
 
-    private static void LetGo(CallRig rig)
+    /// <summary>Undoes that.</summary>
+    public static void LetGo(CallRig rig)
     {
         rig.Api.BatchForget(CollectionsMarshal.AsSpan(rig.Held));
         rig.Held.Clear();
     }
 
-    private static void Expect(int total)
+    private static void Expect(CallRig rig, int total)
     {
-        if (total != CallRig.Entries + 2)
+        if (total != rig.Size + 2)
         {
             throw new InvalidOperationException($"The listing had {total} entries.");
         }

@@ -97,10 +97,10 @@ internal static unsafe class NameCases
     {
         for (; count > 0; count--)
         {
-            int fd = rig.TakeKnown();
+            int fd = rig.BareKnown.Take();
             Must(Sys.LinkAt(fd, Literal(""u8), rig.Root, Literal("made"u8), Constants.AT_EMPTY_PATH));
             Stat(fd);
-            rig.PutKnown(fd);
+            rig.BareKnown.Put(fd);
             Must(Sys.UnlinkAt(rig.Root, Literal("made"u8), 0));
         }
     }

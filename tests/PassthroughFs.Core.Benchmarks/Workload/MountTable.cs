@@ -115,12 +115,13 @@ internal sealed class MountTable(Arguments arguments)
     }
 
     private void Report(
-        List<MountedServer> servers, Dictionary<Work, (double Cpu, double Wall)[][]> figures, int reference, string type)
+        List<MountedServer> servers, Dictionary<Work, (double Cpu, double Wall)[][]> figures, int reference,
+        string type)
     {
         var table = new StringBuilder();
         string name = servers[reference].Name;
-        table.Append(CultureInfo.InvariantCulture, $"On {type}. Processor time as a multiple of {name}'s, and behind it ");
-        table.Append(CultureInfo.InvariantCulture, $"operations a second as a multiple of {name}'s.\n\n");
+        table.Append(CultureInfo.InvariantCulture, $"On {type}. Processor time as a multiple of {name}'s,\n");
+        table.Append(CultureInfo.InvariantCulture, $"and behind it operations a second as a multiple of {name}'s.\n\n");
         table.Append(CultureInfo.InvariantCulture, $"| operation | {name}, processor time |");
         List<int> others = [.. Enumerable.Range(0, servers.Count).Where(i => i != reference)];
         others.ForEach(i => table.Append(CultureInfo.InvariantCulture, $" {servers[i].Name} |"));
@@ -151,7 +152,8 @@ internal sealed class MountTable(Arguments arguments)
 
         if (arguments.Value("--chart") is string file)
         {
-            string title = $"Processor time of client and server, as a multiple of {name}'s ({type}); shorter is better";
+            string title =
+                $"Processor time of client and server, as a multiple of {name}'s ({type}); shorter is better";
             File.WriteAllText(file, Chart.Bars(title, [.. others.Select(i => servers[i].Name)], chart));
         }
     }

@@ -82,7 +82,8 @@ internal sealed class MountedServer : IDisposable
 
     private static void Run(string program, params string[] arguments)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true })!;
+        var start = new ProcessStartInfo(program, arguments) { RedirectStandardError = true };
+        using Process process = Process.Start(start)!;
         process.WaitForExit();
     }
 
@@ -93,7 +94,7 @@ internal sealed class MountedServer : IDisposable
             if (_process!.HasExited || Clock.Elapsed > s_patience)
             {
                 throw new UsageException(
-                    $"{Name}: nothing was mounted by \"{command}\". It must stay in the foreground and mount MOUNTPOINT.");
+                    $"{Name}: \"{command}\" mounted nothing. It must mount MOUNTPOINT and stay in the foreground.");
             }
 
             Thread.Sleep(1);

@@ -66,7 +66,7 @@ internal sealed unsafe record Work(string Name, WorkLoop Loop)
     {
         for (; count > 0; count--)
         {
-            int fd = size == Small ? Open(rig.Root, "small"u8, Linux.O_RDONLY) : Open(rig.Root, "file"u8, Linux.O_RDONLY);
+            int fd = Open(rig.Root, size == Small ? "small"u8 : "file"u8, Linux.O_RDONLY);
             Must(Sys.Pread(fd, rig.Buffer, (nuint)size, size == Small ? 0 : WorkRig.Offset(count, size)));
             Must(Sys.Close(fd));
         }

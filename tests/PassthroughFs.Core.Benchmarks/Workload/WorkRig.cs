@@ -50,7 +50,8 @@ internal sealed unsafe class WorkRig : IDisposable
     public byte* Buffer => (byte*)(((nint)Unsafe.AsPointer(ref _memory[0]) + 4095) & ~4095);
 
     /// <summary>Offsets that do not follow each other.</summary>
-    public static long Offset(int round, int size) => (long)((uint)round * 2654435761u % (uint)(FileSize / size)) * size;
+    public static long Offset(int round, int size) =>
+        (long)((uint)round * 2654435761u % (uint)(FileSize / size)) * size;
 
     public void Dispose()
     {
