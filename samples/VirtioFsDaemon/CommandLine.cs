@@ -45,6 +45,12 @@ internal static partial class CommandLine
             throw UsageError("--allow-direct-io conflicts with --no-direct-io");
         }
 
+        long windowLength = result.GetValue(Options.DaxWindowSize) ?? 0;
+        if (windowLength == 0 && result.GetValue(Options.DaxFileSize) is not null)
+        {
+            throw UsageError("--dax-file-size needs --dax-window-size");
+        }
+
         return new DaemonOptions
         {
             SocketPath = socketPath,
@@ -57,6 +63,7 @@ internal static partial class CommandLine
             Sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None,
             Once = result.GetValue(Options.Once),
             LogLevel = result.GetValue(Options.LogLevel) ?? LogLevel.Warning,
+            WindowLength = (ulong)windowLength,
         };
     }
 
@@ -88,6 +95,7 @@ internal static partial class CommandLine
             AllowDirectIo = allowDirectIo,
             KillprivV2 = result.GetValue(Options.KillprivV2),
             ReadOnly = result.GetValue(Options.ReadOnly),
+            DaxFileSize = result.GetValue(Options.DaxFileSize),
             ClearUmask = true, // this program does nothing but serve
         };
         IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);

@@ -43,4 +43,7 @@ internal sealed record DaemonOptions
     public bool Once { get; init; }
 
     public required LogLevel LogLevel { get; init; }
+
+    /// <summary>How much memory the VMM is told to share for DAX, in bytes; 0 for none.</summary>
+    public ulong WindowLength { get; init; }
 }

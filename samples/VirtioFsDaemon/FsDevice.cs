@@ -29,6 +29,7 @@ internal sealed class FsDevice : IVirtioDevice
     private readonly byte[] _configuration;
     private FuseSession? _session;
     private int _smallestQueue = int.MaxValue;
+    private IDaxWindow? _window;
 
     /// <param name="fileSystem">What is served. Not owned.</param>
     /// <param name="requestQueues">How many queues there are besides the one with priority.</param>
@@ -82,6 +83,19 @@ internal sealed class FsDevice : IVirtioDevice
         }
     }
 
+    public ulong WindowLength { get; init; }
+
+    public IDaxWindow? Window
+    {
+        set
+        {
+            lock (_lock)
+            {
+                _window = value;
+            }
+        }
+    }
+
     // Made when the first request comes: all queues are set up by then, so that their sizes are known.
     private FuseWorker CreateWorker()
     {
@@ -91,7 +105,8 @@ internal sealed class FsDevice : IVirtioDevice
             {
                 int size = Math.Min(_smallestQueue, SplitQueue.MaxSize);
                 _session = new FuseSession(
-                    _fileSystem, new FuseSessionOptions(), new Transport(size), _loggers.CreateLogger<FuseSession>());
+                    _fileSystem, new FuseSessionOptions(), new Transport(size, _window),
+                    _loggers.CreateLogger<FuseSession>());
                 Log.Limits(_logger, _session.MaxWrite, size);
             }
 
@@ -109,7 +124,7 @@ internal sealed class FsDevice : IVirtioDevice
     }
 
     /// <summary>What fits into a queue. There is no way for notifications.</summary>
-    private sealed class Transport(int queueSize) : IFuseTransport
+    private sealed class Transport(int queueSize, IDaxWindow? window) : IFuseTransport
     {
         private int DataBytes => Math.Max(1, queueSize - HeaderDescriptors) * PageBytes;
 
@@ -120,6 +135,8 @@ internal sealed class FsDevice : IVirtioDevice
         };
 
         public bool CanNotify => false;
+
+        public IDaxWindow? DaxWindow => window;
 
         public Errno Notify(ReadOnlySpan<IoSegment> message) => Errno.EOPNOTSUPP;
     }

@@ -154,7 +154,7 @@ internal static unsafe partial class Libc
     public static partial nint recvmsg(int socket, void* message, int flags);
 
     [LibraryImport("libc")]
-    public static partial nint send(int socket, byte* buffer, nuint length, int flags);
+    public static partial nint sendmsg(int socket, void* message, int flags);
 
     [LibraryImport("libc")]
     public static partial int unlinkat(int directory, byte* path, int flags);

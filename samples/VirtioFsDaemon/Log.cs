@@ -49,4 +49,8 @@ internal static partial class Log
     [LoggerMessage(14, LogLevel.Information,
         "Requests hold up to {MaxWrite} bytes of data: queues of {Size} descriptors.")]
     public static partial void Limits(ILogger logger, int maxWrite, int size);
+
+    [LoggerMessage(15, LogLevel.Error,
+        "The VMM is not asked to map files any more: {Request} failed, {Reason}. The guest gets errors for DAX.")]
+    public static partial void BackendChannelClosed(ILogger logger, Vhost.BackendRequest request, string reason);
 }

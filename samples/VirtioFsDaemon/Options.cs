@@ -63,6 +63,11 @@ internal static class Options
     public static readonly Option<bool> KillprivV2 = Switch(
         "--killpriv-v2", "Remove set-id bits here, so that the guest need not ask before each write");
     public static readonly Option<bool> ReadOnly = Switch("--readonly", "Refuse every change");
+    public static readonly Option<long?> DaxWindowSize = Size(
+        "--dax-window-size", "Memory into which the guest has files mapped (DAX), if the VMM can; default none",
+        Environment.SystemPageSize);
+    public static readonly Option<long?> DaxFileSize = Size(
+        "--dax-file-size", "With that, files of this size on are marked for guests that mount with dax=inode", 1);
     public static readonly Option<int?> RlimitNofile = Number(
         "--rlimit-nofile", "N", "The limit of open files, 0 to leave it as it is; default as many as are allowed",
         0, int.MaxValue);
@@ -77,7 +82,8 @@ internal static class Options
     public static RootCommand CreateCommand() => new(Description)
     {
         SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, InodeFileHandles, AnnounceSubmounts,
-        AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, RlimitNofile, RequestQueues, Sandbox, Once, LogLevel,
+        AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile, RequestQueues,
+        Sandbox, Once, LogLevel,
     };
 
     private static Option<string?> Text(string name, string unit, string description) =>
@@ -124,6 +130,34 @@ internal static class Options
             }
 
             argument.AddError($"{name} {text} is out of range{Advice}a number from {least} to {most}");
+            return null;
+        },
+    };
+
+    // Bytes, or with K, M, G 1024 times as many each.
+    private static Option<long?> Size(string name, string description, int unit) => new(name)
+    {
+        Description = description,
+        HelpName = "BYTES[K|M|G]",
+        CustomParser = argument =>
+        {
+            const long most = 1L << 46;
+            string text = Only(argument);
+            int shift = text.Length == 0 ? 0 : 10 * (1 + "KMG".IndexOf(text[^1], StringComparison.OrdinalIgnoreCase));
+            string digits = shift == 0 ? text : text[..^1];
+            if (!long.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out long number)
+                || number > most >> shift)
+            {
+                argument.AddError($"{name} {text} is no size{Advice}bytes, or a number with K, M or G, as 512M");
+                return null;
+            }
+
+            if ((number << shift) % unit == 0)
+            {
+                return number << shift;
+            }
+
+            argument.AddError($"{name} {text} is not whole pages{Advice}a multiple of {unit} bytes, as 512M");
             return null;
         },
     };

@@ -1,4 +1,5 @@
 using System;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
@@ -16,6 +17,14 @@ internal interface IVirtioDevice
 
     /// <summary>Back to the beginning: the guest is gone. No handler is at work, none is used again.</summary>
     void Reset();
+
+    /// <summary>
+    /// How much memory the device shares for files to be mapped into, in bytes; 0 for none. It is region 0.
+    /// </summary>
+    ulong WindowLength { get; }
+
+    /// <summary>That memory, where the VMM can be asked to map; null if it cannot. For sessions that begin.</summary>
+    IDaxWindow? Window { set; }
 }
 
 /// <summary>Handles the requests of one queue, one at a time.</summary>

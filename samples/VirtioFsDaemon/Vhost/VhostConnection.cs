@@ -2,7 +2,6 @@ using System;
 using System.Linq;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
-using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
@@ -20,19 +19,21 @@ internal sealed partial class VhostConnection : IDisposable
     private readonly VhostQueue[] _queues;
     private VirtioFeatures _features;
     private ProtocolFeatures _protocol;
-    private SafeFileHandle? _backendRequests;
+    private readonly BackendChannel _backend;
 
     public VhostConnection(VhostSocket socket, IVirtioDevice device, ILogger logger)
     {
         _socket = socket;
         _device = device;
         _logger = logger;
+        _backend = new BackendChannel(logger);
         _queues = [.. Enumerable.Range(0, device.QueueCount).Select(i => new VhostQueue(i, _memory, device, logger))];
     }
 
     private ProtocolFeatures OfferedProtocol =>
         ProtocolFeatures.Mq | ProtocolFeatures.ReplyAck | ProtocolFeatures.BackendReq | ProtocolFeatures.ResetDevice
         | ProtocolFeatures.ConfigureMemSlots
+        | (_device.WindowLength > 0 ? WindowFeatures : ProtocolFeatures.None)
         | (_device.Configuration.IsEmpty ? ProtocolFeatures.None : ProtocolFeatures.Config);
 
     /// <summary>Handles messages until the front end is gone, or it is time to end.</summary>
@@ -69,8 +70,9 @@ internal sealed partial class VhostConnection : IDisposable
         }
 
         _memory.Dispose();
-        _backendRequests?.Dispose();
         _device.Reset();
+        _device.Window = null;
+        _backend.Dispose();
     }
 
     // True if the message has been answered.
@@ -101,10 +103,10 @@ internal sealed partial class VhostConnection : IDisposable
             case VhostRequest.SetConfig:
                 throw new VhostException("SetConfig: the configuration of a virtio-fs device cannot be written");
             case VhostRequest.SetBackendReqFd:
-                message.ExpectFds(1);
-                _backendRequests?.Dispose();
-                _backendRequests = message.TakeFd();
+                SetBackendRequestFd(message);
                 return false;
+            case VhostRequest.GetShmemConfig:
+                return GetShmemConfig(message);
             case VhostRequest.SetMemTable or VhostRequest.GetMaxMemSlots or VhostRequest.AddMemReg
                 or VhostRequest.RemMemReg:
                 return HandleMemory(message);
@@ -148,6 +150,7 @@ internal sealed partial class VhostConnection : IDisposable
         }
 
         _protocol = features;
+        OfferWindow();
     }
 
     private void ResetDevice()
@@ -157,7 +160,9 @@ internal sealed partial class VhostConnection : IDisposable
             queue.Reset();
         }
 
+        // The VMM has nothing mapped any more either.
         _device.Reset();
+        OfferWindow();
     }
 
     // An empty answer says that it does not work.

@@ -28,6 +28,7 @@ internal enum VhostRequest : uint
     GetMaxMemSlots = 36,
     AddMemReg = 37,
     RemMemReg = 38,
+    GetShmemConfig = 44,
 }
 
 /// <summary>Feature bits of the device and its rings.</summary>
@@ -54,6 +55,10 @@ internal enum ProtocolFeatures : ulong
     ReplyAck = 1UL << 3,
     BackendReq = 1UL << 5,
     Config = 1UL << 9,
+    BackendSendFd = 1UL << 10,
     ResetDevice = 1UL << 13,
     ConfigureMemSlots = 1UL << 15,
+
+    /// <summary>Bit 22 in the specification; in drafts, and in what was made after them, 20 and 21.</summary>
+    Shmem = 1UL << 22,
 }

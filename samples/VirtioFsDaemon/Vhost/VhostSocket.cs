@@ -14,6 +14,7 @@ internal sealed unsafe class VhostSocket(SafeFileHandle socket, Func<bool> wait)
     public const int MaxFds = 8;
 
     private const uint ReplyFlags = 1 | 4; // version 1, reply
+    private const uint AskFlags = 1 | 8; // version 1, an answer is wanted
     private const int ControlHeaderBytes = 16; // struct cmsghdr
     private const int ControlBytes = ControlHeaderBytes + (MaxFds * sizeof(int));
 
@@ -36,21 +37,53 @@ internal sealed unsafe class VhostSocket(SafeFileHandle socket, Func<bool> wait)
     /// <exception cref="BrokenConnectionException">Nobody takes it.</exception>
     public void Reply(VhostRequest request, ReadOnlySpan<byte> payload)
     {
+        if (Send((uint)request, ReplyFlags, payload, -1) is { } reason)
+        {
+            throw new BrokenConnectionException($"the answer to {request} was not taken: {reason}");
+        }
+    }
+
+    /// <summary>Sends a request to the front end that is to be answered.</summary>
+    /// <param name="request">What is asked.</param>
+    /// <param name="payload">With what.</param>
+    /// <param name="fd">A descriptor to send along, borrowed; -1 for none.</param>
+    /// <exception cref="BrokenConnectionException">Nobody takes it.</exception>
+    public void Ask(BackendRequest request, ReadOnlySpan<byte> payload, int fd)
+    {
+        if (Send((uint)request, AskFlags, payload, fd) is { } reason)
+        {
+            throw new BrokenConnectionException($"it was not taken: {reason}");
+        }
+    }
+
+    // Why it was not sent; null if it was.
+    private string? Send(uint request, uint flags, ReadOnlySpan<byte> payload, int fd)
+    {
         Span<byte> bytes = stackalloc byte[VhostMessage.HeaderBytes + payload.Length];
-        MemoryMarshal.Write(bytes, (uint)request);
-        MemoryMarshal.Write(bytes[4..], ReplyFlags);
+        MemoryMarshal.Write(bytes, request);
+        MemoryMarshal.Write(bytes[4..], flags);
         MemoryMarshal.Write(bytes[8..], (uint)payload.Length);
         payload.CopyTo(bytes[VhostMessage.HeaderBytes..]);
+        const int fdBytes = ControlHeaderBytes + sizeof(int), fdSpace = ControlHeaderBytes + 8;
+        byte* control = stackalloc byte[fdSpace];
+        *(nint*)control = fdBytes;
+        *(int*)(control + 8) = Libc.SOL_SOCKET;
+        *(int*)(control + 12) = Libc.SCM_RIGHTS;
+        *(int*)(control + ControlHeaderBytes) = fd;
         fixed (byte* pointer = bytes)
         {
-            // Sound: pinned for the call. Never waits: a front end that does not read its answers has given up.
-            nint sent = Libc.send(
-                Libc.Number(socket), pointer, (nuint)bytes.Length, Libc.MSG_NOSIGNAL | Libc.MSG_DONTWAIT);
-            if (sent != bytes.Length)
+            // Sound: pinned for the call, the rest is of this frame, and each is as long as the structure says.
+            // Never waits: a front end that does not read what it is sent has given up.
+            var part = new IoSegment(pointer, (nuint)bytes.Length);
+            var header = new MessageHeader
             {
-                string reason = sent < 0 ? Libc.Describe(Libc.LastError) : "the socket is full";
-                throw new BrokenConnectionException($"the answer to {request} was not taken: {reason}");
-            }
+                Parts = &part,
+                PartCount = 1,
+                Control = fd < 0 ? null : control,
+                ControlLength = fd < 0 ? 0 : fdSpace,
+            };
+            nint sent = Libc.sendmsg(Libc.Number(socket), &header, Libc.MSG_NOSIGNAL | Libc.MSG_DONTWAIT);
+            return sent == bytes.Length ? null : sent < 0 ? Libc.Describe(Libc.LastError) : "the socket is full";
         }
     }
 

@@ -15,6 +15,15 @@ public interface IDaxWindow
     ulong Length { get; }
 
     /// <summary>
+    /// Whether a mapping takes the place of another in one step. Default true, as <c>mmap</c> does it.
+    /// </summary>
+    /// <remarks>
+    /// If not, a client that reads there in between reads nonsense. Linux replaces a mapping by one that it may write
+    /// to while others read: so the file system maps for writing from the start what it is allowed to.
+    /// </remarks>
+    bool ReplacesAtOnce => true;
+
+    /// <summary>
     /// Maps a range of a file, shared, in place of what was mapped there: <c>mmap</c> with MAP_SHARED and MAP_FIXED.
     /// </summary>
     /// <remarks>
@@ -35,6 +44,8 @@ public interface IDaxWindow
     /// <summary>
     /// Takes away what is mapped in a range: whoever reads it then finds no file there. Nothing mapped is no error.
     /// </summary>
-    /// <returns>EBUSY where only whole mappings can be removed, EIO if whoever has the window does not answer, …</returns>
+    /// <returns>
+    /// EBUSY where only whole mappings can be removed, EIO if whoever has the window does not answer, …
+    /// </returns>
     Errno Unmap(in DaxRange range);
 }

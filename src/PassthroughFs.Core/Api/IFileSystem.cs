@@ -499,7 +499,9 @@ public interface IFileSystem
     /// <param name="handle">
     /// An open file of it, or none, as Linux asks: then the node is opened for this one call.
     /// </param>
-    /// <param name="mapping">What to map. Checked against the window by the caller; may lie behind the file's end.</param>
+    /// <param name="mapping">
+    /// What to map. Checked against the window by the caller; may lie behind the file's end.
+    /// </param>
     /// <param name="window">Where to. Borrowed until the call returns.</param>
     /// <returns>
     /// EACCES where the handle does not allow it, EISDIR, ETXTBSY, … ENOSYS: not supported.

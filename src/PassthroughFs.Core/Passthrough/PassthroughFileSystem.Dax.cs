@@ -54,7 +54,14 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, in HostInode inode, in DaxMapping mapping, IDaxWindow window)
     {
         // The host maps nothing that is open for writing alone.
-        Errno result = OpenInode(context, inode, mapping.Writable ? Linux.O_RDWR : Linux.O_RDONLY, out int fd);
+        bool writable = mapping.Writable || (!window.ReplacesAtOnce && !Config.ReadOnly);
+        Errno result = OpenInode(context, inode, writable ? Linux.O_RDWR : Linux.O_RDONLY, out int fd);
+        if (result != Errno.OK && writable && !mapping.Writable)
+        {
+            writable = false;
+            result = OpenInode(context, inode, Linux.O_RDONLY, out fd);
+        }
+
         if (result != Errno.OK)
         {
             return result;
@@ -62,7 +69,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         try
         {
-            return window.Map(fd, mapping);
+            return window.Map(fd, mapping with { Writable = writable });
         }
         finally
         {
@@ -80,7 +87,12 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         uint access = file.Flags & Linux.O_ACCMODE;
-        bool allowed = access == Linux.O_RDWR || (access == Linux.O_RDONLY && !mapping.Writable);
-        return allowed ? window.Map(file.Fd, mapping) : Errno.EACCES;
+        if (access != Linux.O_RDWR && (access != Linux.O_RDONLY || mapping.Writable))
+        {
+            return Errno.EACCES;
+        }
+
+        bool writable = mapping.Writable || (!window.ReplacesAtOnce && access == Linux.O_RDWR);
+        return window.Map(file.Fd, mapping with { Writable = writable });
     }
 }

@@ -13,6 +13,9 @@ public sealed partial class FuseWorker
     // Linux maps by node: it names no open file, and says so with every bit.
     private const ulong NoDaxHandle = ulong.MaxValue;
 
+    // What clients that know no length say for the whole window.
+    private static readonly DaxRange s_everything = new(0, ulong.MaxValue);
+
     private int SetupMapping(ref FuseCall call)
     {
         if (_session.DaxWindow is not { } window)
@@ -56,8 +59,13 @@ public sealed partial class FuseWorker
         {
             chunk = chunk[..(int)Math.Min(count, chunk.Length)];
             call.Body.Read(MemoryMarshal.AsBytes(chunk));
-            foreach (ref readonly DaxRange range in chunk)
+            foreach (ref DaxRange range in chunk)
             {
+                if (range == s_everything)
+                {
+                    range = new DaxRange(0, window.Length);
+                }
+
                 if (!IsWithin(window, range))
                 {
                     return Reject(call, Errno.EINVAL, "a range that is not the window's");

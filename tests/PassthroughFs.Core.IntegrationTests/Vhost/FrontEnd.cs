@@ -15,6 +15,9 @@ internal sealed class FrontEnd : IDisposable
     public const ulong AllFeatures = EventIndex | Indirect | Protocol | Version1;
     public const ulong ReplyAck = 1UL << 3;
     public const ulong MemSlots = 1UL << 15;
+    public const ulong BackendReq = 1UL << 5;
+    public const ulong BackendSendFd = 1UL << 10;
+    public const ulong Shmem = 1UL << 22;
 
     private const uint VersionFlag = 1;
     private const uint NeedReply = 8;

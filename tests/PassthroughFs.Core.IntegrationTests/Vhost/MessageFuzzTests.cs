@@ -18,7 +18,10 @@ public sealed class MessageFuzzTests
     {
         Require.Root();
         using var shared = new TempDirectory();
-        using var daemon = new DaemonProcess(shared.Path, "--num-request-queues", "2") { ExpectFaults = true };
+        using var daemon = new DaemonProcess(shared.Path, "--num-request-queues", "2", "--dax-window-size", "1G")
+        {
+            ExpectFaults = true,
+        };
         Serve(daemon);
         daemon.Await(() => daemon.OpenBelow(shared.Path).Length == 0, "files are held");
         int fds = daemon.FdCount;

@@ -24,7 +24,8 @@ internal sealed class VhostChannel : IFuseChannel
     private readonly Lane[] _lanes;
     private int _turn;
 
-    public VhostChannel(string socketPath, ulong features = FrontEnd.AllFeatures, bool bySlots = false)
+    public VhostChannel(
+        string socketPath, ulong features = FrontEnd.AllFeatures, bool bySlots = false, VmmWindow? window = null)
     {
         bool events = (features & FrontEnd.EventIndex) != 0;
         bool indirect = (features & FrontEnd.Indirect) != 0;
@@ -32,7 +33,9 @@ internal sealed class VhostChannel : IFuseChannel
         _lanes = [.. Enumerable.Range(0, 1 + RequestQueues).Select(_ => new Lane(_memory, events, indirect))];
         try
         {
-            _frontEnd.Negotiate(features, FrontEnd.ReplyAck | (bySlots ? FrontEnd.MemSlots : 0));
+            _frontEnd.Negotiate(
+                features, FrontEnd.ReplyAck | (bySlots ? FrontEnd.MemSlots : 0) | (window?.Protocol ?? 0));
+            window?.Attach(_frontEnd);
             _frontEnd.Share(_memory, bySlots);
             for (int i = 0; i < _lanes.Length; i++)
             {

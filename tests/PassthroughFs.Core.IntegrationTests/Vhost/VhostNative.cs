@@ -13,6 +13,7 @@ internal static unsafe partial class VhostNative
     private const int MsgNoSignal = 0x4000;
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
+    private const int MsgCloseOnExec = 0x40000000;
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true)]
     private static partial int MemFdCreate(byte[] name, uint flags);
@@ -25,6 +26,48 @@ internal static unsafe partial class VhostNative
 
     [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
     private static partial int Poll(PollFd* fds, nuint count, int timeout);
+
+    [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
+    private static partial int SocketPair(int domain, int type, int protocol, int* pair);
+
+    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
+    private static partial nint RecvMsg(int socket, MsgHdr* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "shutdown", SetLastError = true)]
+    public static partial int Shutdown(int socket, int how);
+
+    public static (int Mine, int Theirs) NewPair()
+    {
+        const int unix = 1, stream = 1;
+        int* pair = stackalloc int[2];
+        return SocketPair(unix, stream | CloseOnExec, 0, pair) == 0
+            ? (pair[0], pair[1])
+            : throw new InvalidOperationException($"no sockets: {Marshal.GetLastPInvokeErrorMessage()}");
+    }
+
+    /// <summary>Receives all of some bytes, and a descriptor if one comes along; false at the end.</summary>
+    public static bool Receive(int socket, Span<byte> bytes, ref int fd)
+    {
+        byte* control = stackalloc byte[24];
+        fixed (byte* data = bytes)
+        {
+            for (int done = 0; done < bytes.Length;)
+            {
+                var part = new IoVec { Base = data + done, Length = bytes.Length - done };
+                var message = new MsgHdr { Parts = &part, PartCount = 1, Control = control, ControlLength = 24 };
+                nint count = RecvMsg(socket, &message, MsgCloseOnExec);
+                if (count <= 0)
+                {
+                    return false;
+                }
+
+                fd = message.ControlLength >= 20 ? *(int*)(control + 16) : fd;
+                done += (int)count;
+            }
+        }
+
+        return true;
+    }
 
     public static int NewMemory(long size)
     {

@@ -84,6 +84,26 @@ public sealed partial class FuseClient
         return errno;
     }
 
+    /// <summary>As Linux does it: by node, without an open file.</summary>
+    public Errno SetupMapping(
+        ulong node, ulong fileOffset, ulong windowOffset, ulong length, bool writable, ulong handle = ulong.MaxValue)
+    {
+        byte[] body = new Packer().U64(handle).U64(fileOffset).U64(length).U64(writable ? 3u : 2u).U64(windowOffset)
+            .Done();
+        return Call(Op.SetupMapping, node, body, out _);
+    }
+
+    public Errno RemoveMapping(ulong node, params (ulong WindowOffset, ulong Length)[] ranges)
+    {
+        Packer body = new Packer().U32((uint)ranges.Length);
+        foreach ((ulong offset, ulong length) in ranges)
+        {
+            body.U64(offset).U64(length);
+        }
+
+        return Call(Op.RemoveMapping, node, body.Done(), out _);
+    }
+
     public Errno CopyFileRange(
         ulong from, ulong fromHandle, ulong fromOffset, ulong to, ulong toHandle, ulong toOffset, ulong length,
         out ulong copied, bool wide = true)

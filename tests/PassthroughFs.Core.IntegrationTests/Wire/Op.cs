@@ -40,6 +40,8 @@ public enum Op : uint
     Rename2 = 45,
     LSeek = 46,
     CopyFileRange = 47,
+    SetupMapping = 48,
+    RemoveMapping = 49,
     SyncFs = 50,
     TmpFile = 51,
     Statx = 52,

@@ -112,7 +112,53 @@ public sealed class DaxTests : DescriptorCheck
         NodeId node = Node(fs, "f");
         Handle handle = Open(fs, node, flags);
         Assert.Equal(expected, Setup(fs, node, handle: handle, writable: writable));
+        Assert.Equal(expected == Errno.OK ? 1 : 0, _window.Asked);
         Assert.Equal(expected == Errno.OK ? "a......." : "........", Shown());
+    }
+
+    [Theory]
+    [InlineData(true, false, null, false)]
+    [InlineData(false, false, null, true)]
+    [InlineData(false, true, null, false)]
+    [InlineData(false, false, Linux.O_RDWR, true)]
+    [InlineData(false, false, Linux.O_RDONLY, false)]
+    [InlineData(true, false, Linux.O_RDWR, false)]
+    public void What_cannot_be_replaced_at_once_is_mapped_for_writing_where_that_is_allowed(
+        bool replacesAtOnce, bool readOnly, uint? opened, bool writable)
+    {
+        Pages("f", "a");
+        using var fs = New(config => config.ReadOnly = readOnly);
+        _window.ReplacesAtOnce = replacesAtOnce;
+        NodeId node = Node(fs, "f");
+        Map(fs, node, handle: opened is { } flags ? Open(fs, node, flags) : default);
+        Assert.Equal(writable, _window.LastIsWritable);
+    }
+
+    [Fact]
+    public void A_program_that_runs_is_mapped_for_reading()
+    {
+        string path = Path.Combine(_directory.Path, "program");
+        File.Copy("/bin/sleep", path);
+        using var program = System.Diagnostics.Process.Start(path, ["60"]);
+        try
+        {
+            // Until then it is a copy of this process, which has another program open.
+            while (File.ReadAllText($"/proc/{program.Id}/comm") != "program\n")
+            {
+                System.Threading.Thread.Sleep(1);
+            }
+
+            using var fs = New();
+            _window.ReplacesAtOnce = false;
+            Map(fs, Node(fs, "program"));
+            Assert.False(_window.LastIsWritable);
+            Assert.Equal(Errno.ETXTBSY, Setup(fs, Node(fs, "program"), writable: true));
+        }
+        finally
+        {
+            program.Kill();
+            program.WaitForExit();
+        }
     }
 
     [Fact]

@@ -24,13 +24,21 @@ internal sealed unsafe partial class MappedWindow : IDaxWindow, IDisposable
 
     public ulong Length { get; }
 
-    public int LastFd { get; private set; }
+    /// <summary>Does the same either way; what the file system makes of it is the question.</summary>
+    public bool ReplacesAtOnce { get; set; } = true;
+
+    /// <summary>How often it was asked to map.</summary>
+    public int Asked { get; private set; }
+
+    /// <summary>Whether the client may write to what was mapped last.</summary>
+    public bool LastIsWritable { get; private set; }
 
     public Span<byte> this[ulong offset, int length] => new(_memory + offset, length);
 
     public Errno Map(int fd, in DaxMapping mapping)
     {
-        LastFd = fd;
+        Asked++;
+        LastIsWritable = mapping.Writable;
         int protection = ProtRead | (mapping.Writable ? ProtWrite : 0);
         return Place(mapping.Range, protection, MapShared, fd, (long)mapping.FileOffset);
     }

@@ -12,7 +12,7 @@ public sealed class DelegatingFileSystemTests
     {
         InterfaceMapping map = typeof(DelegatingFileSystem).GetInterfaceMap(typeof(IFileSystem));
         string[] left = [.. map.TargetMethods
-            .Where(method => method.DeclaringType != typeof(DelegatingFileSystem) || !method.IsVirtual || method.IsFinal)
+            .Where(m => m.DeclaringType != typeof(DelegatingFileSystem) || !m.IsVirtual || m.IsFinal)
             .Select(method => method.Name)];
         Assert.Empty(left);
     }

@@ -115,6 +115,15 @@ public sealed class FuseDaxTests
     [InlineData(uint.MaxValue)]
     public void More_ranges_than_sent_are_refused(uint count)
     {
+        // What an earlier request has left in memory would do.
+        Bytes earlier = new Bytes().U32(300);
+        for (int i = 0; i < 300; i++)
+        {
+            earlier.U64(0).U64(s_page);
+        }
+
+        Assert.Equal(Errno.OK, _rig.Error(FUSE_REMOVEMAPPING, earlier));
+        _rig.Fs.Calls.Clear();
         Assert.Equal(
             Errno.EINVAL, _rig.Error(FUSE_REMOVEMAPPING, new Bytes().U32(count).U64(0).U64(s_page).Zeros(15)));
         Assert.Empty(_rig.Fs.Calls);
@@ -133,6 +142,16 @@ public sealed class FuseDaxTests
         Bytes body = new Bytes().U32(2).U64(0).U64(s_page).U64(start).U64(unchecked((ulong)(long)pages * s_page));
         Assert.Equal(Errno.EINVAL, _rig.Error(FUSE_REMOVEMAPPING, body));
         Assert.Empty(_rig.Fs.Calls);
+    }
+
+    [Fact]
+    public void The_whole_window_has_a_word_of_its_own()
+    {
+        Bytes body = new Bytes().U32(1).U64(0).U64(ulong.MaxValue);
+        Assert.Equal(Errno.OK, _rig.Error(FUSE_REMOVEMAPPING, body));
+        Assert.Equal([$"RemoveMapping 42 1 0 {16 * s_page}"], _rig.Fs.Calls);
+        body = new Bytes().U32(1).U64(s_page).U64(ulong.MaxValue);
+        Assert.Equal(Errno.EINVAL, _rig.Error(FUSE_REMOVEMAPPING, body));
     }
 
     [Fact]

@@ -367,7 +367,8 @@ internal sealed class RecordingFileSystem : IFileSystem
         in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window)
     {
         (ulong offset, ulong length) = mapping.Range;
-        return Record(context, $"SetupMapping {node} {handle} {mapping.FileOffset} {offset} {length} {mapping.Writable}");
+        return Record(
+            context, $"SetupMapping {node} {handle} {mapping.FileOffset} {offset} {length} {mapping.Writable}");
     }
 
     public Errno RemoveMapping(
