@@ -59,11 +59,11 @@ internal static partial class CommandLine
             Tag = result.GetValue(Options.Tag),
             Config = CreateConfig(result, allowDirectIo),
             RequestQueues = result.GetValue(Options.RequestQueues) ?? 1,
-            WindowLength = (ulong)windowLength,
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
             Sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None,
             Once = result.GetValue(Options.Once),
             LogLevel = result.GetValue(Options.LogLevel) ?? LogLevel.Warning,
+            WindowLength = (ulong)windowLength,
         };
     }
 

@@ -65,7 +65,10 @@ internal sealed unsafe class Daemon
             Directory.SetCurrentDirectory("/"); // no directory of the user's is kept busy
         }
 
-        var device = new FsDevice(fileSystem, options.RequestQueues, options.Tag, loggers, options.WindowLength);
+        var device = new FsDevice(fileSystem, options.RequestQueues, options.Tag, loggers)
+        {
+            WindowLength = options.WindowLength,
+        };
         var daemon = new Daemon(socket, stop, device, logger);
         announce($"listening on {options.SocketPath ?? $"descriptor {options.Fd}"}");
         daemon.Serve(options.Once);

@@ -34,9 +34,6 @@ internal sealed record DaemonOptions
 
     public required int RequestQueues { get; init; }
 
-    /// <summary>How much memory the VMM is told to share for DAX, in bytes; 0 for none.</summary>
-    public ulong WindowLength { get; init; }
-
     /// <summary>The limit of open files; null for as many as are allowed, 0 to leave it.</summary>
     public ulong? FileLimit { get; init; }
 
@@ -46,4 +43,7 @@ internal sealed record DaemonOptions
     public bool Once { get; init; }
 
     public required LogLevel LogLevel { get; init; }
+
+    /// <summary>How much memory the VMM is told to share for DAX, in bytes; 0 for none.</summary>
+    public ulong WindowLength { get; init; }
 }

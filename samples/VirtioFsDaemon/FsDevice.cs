@@ -27,19 +27,16 @@ internal sealed class FsDevice : IVirtioDevice
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly byte[] _configuration;
-    private IDaxWindow? _window;
     private FuseSession? _session;
     private int _smallestQueue = int.MaxValue;
+    private IDaxWindow? _window;
 
     /// <param name="fileSystem">What is served. Not owned.</param>
     /// <param name="requestQueues">How many queues there are besides the one with priority.</param>
     /// <param name="tag">The name by which the guest mounts it; null if the VMM gives it one.</param>
     /// <param name="loggers">Where the session's events go.</param>
-    /// <param name="windowLength">How much memory there is for files to be mapped into, in bytes; 0 for none.</param>
-    public FsDevice(
-        IFileSystem fileSystem, int requestQueues, string? tag, ILoggerFactory loggers, ulong windowLength = 0)
+    public FsDevice(IFileSystem fileSystem, int requestQueues, string? tag, ILoggerFactory loggers)
     {
-        WindowLength = windowLength;
         _fileSystem = fileSystem;
         _loggers = loggers;
         _logger = loggers.CreateLogger("ptfs-virtiofsd");
@@ -57,19 +54,6 @@ internal sealed class FsDevice : IVirtioDevice
     public int QueueCount { get; }
 
     public ReadOnlySpan<byte> Configuration => _configuration;
-
-    public ulong WindowLength { get; }
-
-    public IDaxWindow? Window
-    {
-        set
-        {
-            lock (_lock)
-            {
-                _window = value;
-            }
-        }
-    }
 
     public IChainHandler CreateHandler(int queue, int queueSize)
     {
@@ -96,6 +80,19 @@ internal sealed class FsDevice : IVirtioDevice
 
             _session = null;
             _smallestQueue = int.MaxValue;
+        }
+    }
+
+    public ulong WindowLength { get; init; }
+
+    public IDaxWindow? Window
+    {
+        set
+        {
+            lock (_lock)
+            {
+                _window = value;
+            }
         }
     }
 

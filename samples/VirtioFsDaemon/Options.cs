@@ -63,14 +63,14 @@ internal static class Options
     public static readonly Option<bool> KillprivV2 = Switch(
         "--killpriv-v2", "Remove set-id bits here, so that the guest need not ask before each write");
     public static readonly Option<bool> ReadOnly = Switch("--readonly", "Refuse every change");
-    public static readonly Option<int?> RlimitNofile = Number(
-        "--rlimit-nofile", "N", "The limit of open files, 0 to leave it as it is; default as many as are allowed",
-        0, int.MaxValue);
     public static readonly Option<long?> DaxWindowSize = Size(
         "--dax-window-size", "Memory into which the guest has files mapped (DAX), if the VMM can; default none",
         Environment.SystemPageSize);
     public static readonly Option<long?> DaxFileSize = Size(
         "--dax-file-size", "With that, files of this size on are marked for guests that mount with dax=inode", 1);
+    public static readonly Option<int?> RlimitNofile = Number(
+        "--rlimit-nofile", "N", "The limit of open files, 0 to leave it as it is; default as many as are allowed",
+        0, int.MaxValue);
     public static readonly Option<int?> RequestQueues = Number(
         "--num-request-queues", "N", "Queues for requests, each with a thread of its own; default 1", 1, MaxQueues);
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(

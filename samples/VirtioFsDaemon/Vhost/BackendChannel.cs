@@ -23,6 +23,18 @@ internal sealed unsafe class BackendChannel(ILogger logger) : IDisposable
     private long _deadline;
     private bool _late;
 
+    /// <summary>Whether there is a front end to ask.</summary>
+    public bool IsOpen
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _socket is not null;
+            }
+        }
+    }
+
     /// <summary>Takes another socket over, or none.</summary>
     public void Replace(SafeFileHandle? fd)
     {

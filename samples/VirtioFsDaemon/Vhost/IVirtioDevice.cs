@@ -12,6 +12,12 @@ internal interface IVirtioDevice
     /// <summary>The device's configuration space; empty if the VMM has it itself.</summary>
     ReadOnlySpan<byte> Configuration { get; }
 
+    /// <summary>Makes what handles a queue's requests, on a thread of its own.</summary>
+    IChainHandler CreateHandler(int queue, int queueSize);
+
+    /// <summary>Back to the beginning: the guest is gone. No handler is at work, none is used again.</summary>
+    void Reset();
+
     /// <summary>
     /// How much memory the device shares for files to be mapped into, in bytes; 0 for none. It is region 0.
     /// </summary>
@@ -19,12 +25,6 @@ internal interface IVirtioDevice
 
     /// <summary>That memory, where the VMM can be asked to map; null if it cannot. For sessions that begin.</summary>
     IDaxWindow? Window { set; }
-
-    /// <summary>Makes what handles a queue's requests, on a thread of its own.</summary>
-    IChainHandler CreateHandler(int queue, int queueSize);
-
-    /// <summary>Back to the beginning: the guest is gone. No handler is at work, none is used again.</summary>
-    void Reset();
 }
 
 /// <summary>Handles the requests of one queue, one at a time.</summary>

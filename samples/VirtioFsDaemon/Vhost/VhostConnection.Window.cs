@@ -26,7 +26,6 @@ internal sealed partial class VhostConnection
     {
         message.ExpectFds(1);
         _backend.Replace(message.TakeFd());
-        _hasBackend = true;
         OfferWindow();
     }
 
@@ -37,7 +36,7 @@ internal sealed partial class VhostConnection
     {
         // Without answers nobody could say to the guest that it may go there.
         const ProtocolFeatures needed = ProtocolFeatures.BackendReq | ProtocolFeatures.ReplyAck;
-        if (_device.WindowLength == 0 || !_hasBackend || !_protocol.HasFlag(needed))
+        if (_device.WindowLength == 0 || !_backend.IsOpen || !_protocol.HasFlag(needed))
         {
             return null;
         }

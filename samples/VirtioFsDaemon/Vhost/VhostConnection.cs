@@ -20,7 +20,6 @@ internal sealed partial class VhostConnection : IDisposable
     private VirtioFeatures _features;
     private ProtocolFeatures _protocol;
     private readonly BackendChannel _backend;
-    private bool _hasBackend;
 
     public VhostConnection(VhostSocket socket, IVirtioDevice device, ILogger logger)
     {

@@ -182,11 +182,15 @@ public sealed class FuseSession
         {
             // First, so that a file system that throws here leaves no session behind.
             _connection = null;
-            FileSystem.Destroy(context);
-
-            // A client that has gone leaves no file within reach. That nothing can be done where it fails is the
-            // transport's to log.
-            _ = DaxWindow?.Unmap(new DaxRange(0, DaxWindow.Length));
+            try
+            {
+                FileSystem.Destroy(context);
+            }
+            finally
+            {
+                // A client that has gone leaves no file within reach. Where that fails, it is the transport's to log.
+                _ = DaxWindow?.Unmap(new DaxRange(0, DaxWindow.Length));
+            }
         }
     }
 }

@@ -26,7 +26,7 @@ internal sealed class GuestMachine : IDisposable
             "-machine", "q35,memory-backend=mem",
             "-chardev", $"socket,id=share,path={socketPath}",
             "-device", "vhost-user-fs-pci,chardev=share,tag=share",
-            "-kernel", GuestImage.Kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 quiet",
+            "-kernel", GuestImage.Kernel, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 quiet no_timer_check",
         ];
         _process = new Process
         {
