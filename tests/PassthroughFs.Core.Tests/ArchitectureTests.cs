@@ -17,6 +17,7 @@ public sealed class ArchitectureTests
         ["Api"] = [],
         ["Interop"] = [],
         ["Protocol"] = ["Api"],
+        ["Vfs"] = ["Api"],
         ["Passthrough"] = ["Api", "Interop"],
         ["Hosting"] = ["Api", "Passthrough"],
     };
@@ -54,19 +55,20 @@ public sealed class ArchitectureTests
     [Fact]
     public void An_operation_has_one_place_in_each_layer()
     {
-        // The contract, its system call, the file system's method, the worker's, and the dispatcher's case. Overloads
-        // and forwarding are made of the contract.
+        // The contract, its system call, the file system's method, the way to one of several, the worker's, and the
+        // dispatcher's case. Overloads, forwarding and refusal are made of the contract.
         const string Method = @"^    ((public|private) )?(static )?(Errno|int) Rename(At2)?\(";
         const string Case = "FUSE_RENAME => ";
         string[] places = [.. Files()
-            .Where(file => file.Name is not ("FileSystemExtensions.cs" or "DelegatingFileSystem.cs"))
+            .Where(file => file.Name is not ("FileSystemExtensions.cs" or "DelegatingFileSystem.cs"
+                or "PseudoFileSystem.Refused.cs" or "RefusingFileSystem.cs"))
             .Where(file => Regex.IsMatch(file.Text, Method, RegexOptions.Multiline)
                 || file.Text.Contains(Case, StringComparison.Ordinal))
             .Select(file => $"{file.Folder}/{file.Name}").Order(StringComparer.Ordinal)];
         Assert.Equal(
             [
                 "Api/IFileSystem.cs", "Interop/Sys.Namespace.cs", "Passthrough/PassthroughFileSystem.Namespace.cs",
-                "Protocol/FuseWorker.Namespace.cs", "Protocol/FuseWorker.cs",
+                "Protocol/FuseWorker.Namespace.cs", "Protocol/FuseWorker.cs", "Vfs/Vfs.Namespace.cs",
             ],
             places);
     }

@@ -6,8 +6,12 @@ namespace PassthroughFs.Core.Api;
 /// Forwards every operation to another file system. Override one method to change one operation: audit, deny, count,
 /// encrypt.
 /// </summary>
+/// <remarks>
+/// It can be mounted in a Vfs whatever it wraps: an inner file system that is no <see cref="IBackendFileSystem"/> is asked
+/// for the attributes of <see cref="NodeId.Root"/>.
+/// </remarks>
 /// <param name="inner">The file system that does the work. Not owned: whoever made it disposes of it.</param>
-public abstract class DelegatingFileSystem(IFileSystem inner) : IFileSystem
+public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSystem
 {
     /// <summary>The file system that does the work.</summary>
     protected IFileSystem Inner { get; } = inner ?? throw new ArgumentNullException(nameof(inner));
@@ -15,6 +19,28 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IFileSystem
     /// <inheritdoc/>
     public virtual void Attach(in SessionServices services) =>
         Inner.Attach(services);
+
+    /// <inheritdoc/>
+    public virtual Errno Mount(out Entry root, out NodeId maxNode)
+    {
+        if (Inner is IBackendFileSystem backend)
+        {
+            return backend.Mount(out root, out maxNode);
+        }
+
+        Errno result = Inner.GetAttr(default, NodeId.Root, Handle.None, out AttrReply reply);
+        root = new Entry
+        {
+            Node = NodeId.Root,
+            Attributes = reply.Attributes,
+            EntryTimeout = reply.Timeout,
+            AttributesTimeout = reply.Timeout,
+        };
+
+        // What it will use it cannot say; each number is checked when it comes.
+        maxNode = NodeId.Root;
+        return result;
+    }
 
     /// <inheritdoc/>
     public virtual Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted) =>

@@ -166,6 +166,52 @@ public sealed class PassthroughConfig
     /// </summary>
     public bool ClearUmask { get; set => field = Changed(value); }
 
+    /// <summary>
+    /// What is agreed on with a client that offers it, under this configuration; also what a Vfs over such file systems
+    /// should agree on (<c>VfsOptions.Flags</c>).
+    /// </summary>
+    public InitFlags WantedFlags
+    {
+        get
+        {
+            InitFlags wanted = InitFlags.FUSE_ASYNC_READ | InitFlags.FUSE_ATOMIC_O_TRUNC | InitFlags.FUSE_ASYNC_DIO |
+                InitFlags.FUSE_PARALLEL_DIROPS | InitFlags.FUSE_DONT_MASK | InitFlags.FUSE_CREATE_SUPP_GROUP |
+                InitFlags.FUSE_ABORT_ERROR;
+            if (Readdirplus)
+            {
+                wanted |= InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO;
+            }
+
+            if (CachePolicy is not CachePolicy.Always)
+            {
+                // Others may change files: what the client has cached is dropped when mtime or size say so.
+                wanted |= InitFlags.FUSE_AUTO_INVAL_DATA;
+            }
+
+            if (CachePolicy is CachePolicy.Auto or CachePolicy.Always)
+            {
+                wanted |= InitFlags.FUSE_CACHE_SYMLINKS;
+            }
+            else
+            {
+                // Every open is direct, and programs still want to map files.
+                wanted |= InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP;
+            }
+
+            wanted |= If(Writeback, InitFlags.FUSE_WRITEBACK_CACHE);
+            wanted |= If(NoOpen, InitFlags.FUSE_NO_OPEN_SUPPORT);
+            wanted |= If(NoOpendir, InitFlags.FUSE_NO_OPENDIR_SUPPORT);
+
+            // Where the host checks, a client that removes set-id bits itself would do so in the name of a caller who
+            // may write to the file and not change its mode.
+            wanted |= If(KillprivV2 || CheckPermissions, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
+            wanted |= If(DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
+            wanted |= If(AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
+            wanted |= If(BackingFiles, InitFlags.FUSE_PASSTHROUGH);
+            return wanted | If(PosixAcl, InitFlags.FUSE_POSIX_ACL);
+        }
+    }
+
     /// <summary>A copy that can be changed.</summary>
     public PassthroughConfig Clone()
     {
@@ -179,6 +225,8 @@ public sealed class PassthroughConfig
         _frozen = true;
         return this;
     }
+
+    private static InitFlags If(bool condition, InitFlags flag) => condition ? flag : InitFlags.None;
 
     private T Changed<T>(T value, [CallerMemberName] string property = "") => _frozen
         ? throw new InvalidOperationException(

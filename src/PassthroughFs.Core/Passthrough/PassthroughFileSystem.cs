@@ -23,7 +23,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// every virtio-fs guest do; for a client that does not, see <see cref="PassthroughConfig.CheckPermissions"/>.
 /// </para>
 /// </remarks>
-public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
+public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposable
 {
     private readonly ILogger _logger;
     private readonly ProcSelfFd _proc;
@@ -131,6 +131,39 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
     }
 
     /// <inheritdoc/>
+    /// <remarks>The same as <see cref="Import"/>; for use under a Vfs.</remarks>
+    public unsafe Errno Mount(out Entry root, out NodeId maxNode)
+    {
+        root = default;
+        maxNode = new NodeId(InodeAllocator.MaxNodeId);
+        Errno result = Import();
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        result = GetNode(NodeId.Root, out NodeFd fd);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (fd)
+        {
+            byte empty = 0;
+            StatxBuffer stat;
+            int status = Sys.Statx(fd.Value, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+            if (status < 0)
+            {
+                return (Errno)(-status);
+            }
+
+            MakeEntry(NodeId.Root, stat, out root);
+            return Errno.OK;
+        }
+    }
+
+    /// <inheritdoc/>
     public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
     {
         accepted = InitFlags.None;
@@ -143,44 +176,18 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
             }
         }
 
-        InitFlags wanted = InitFlags.FUSE_ASYNC_READ | InitFlags.FUSE_ATOMIC_O_TRUNC | InitFlags.FUSE_ASYNC_DIO |
-            InitFlags.FUSE_PARALLEL_DIROPS | InitFlags.FUSE_DONT_MASK | InitFlags.FUSE_CREATE_SUPP_GROUP |
-            InitFlags.FUSE_ABORT_ERROR;
-        if (Config.Readdirplus)
+        InitFlags wanted = Config.WantedFlags;
+        if (!Config.DoImport)
         {
-            wanted |= InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO;
+            // Under a Vfs what is offered was negotiated already, and is honoured as it is.
+            wanted |= InitFlags.FUSE_WRITEBACK_CACHE | InitFlags.FUSE_NO_OPEN_SUPPORT |
+                InitFlags.FUSE_NO_OPENDIR_SUPPORT | InitFlags.FUSE_HANDLE_KILLPRIV_V2;
         }
 
-        if (Config.CachePolicy is not CachePolicy.Always)
+        if (_services.BackingFiles is null)
         {
-            // Others may change files: what the client has cached is dropped when mtime or size say so.
-            wanted |= InitFlags.FUSE_AUTO_INVAL_DATA;
+            wanted &= ~InitFlags.FUSE_PASSTHROUGH;
         }
-
-        if (Config.CachePolicy is CachePolicy.Auto or CachePolicy.Always)
-        {
-            wanted |= InitFlags.FUSE_CACHE_SYMLINKS;
-        }
-        else
-        {
-            // Every open is direct, and programs still want to map files.
-            wanted |= InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP;
-        }
-
-        // Under a Vfs what is offered was negotiated already, and is honoured as it is.
-        bool honour = !Config.DoImport;
-        wanted |= If(Config.Writeback || honour, InitFlags.FUSE_WRITEBACK_CACHE);
-        wanted |= If(Config.NoOpen || honour, InitFlags.FUSE_NO_OPEN_SUPPORT);
-        wanted |= If(Config.NoOpendir || honour, InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-
-        // Where the host checks, a client that removes set-id bits itself would do so in the name of a caller who may
-        // write to the file and not change its mode.
-        wanted |= If(
-            Config.KillprivV2 || Config.CheckPermissions || honour, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
-        wanted |= If(Config.DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
-        wanted |= If(Config.AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
-        wanted |= If(Config.PosixAcl, InitFlags.FUSE_POSIX_ACL);
-        wanted |= If(Config.BackingFiles && _services.BackingFiles is not null, InitFlags.FUSE_PASSTHROUGH);
 
         accepted = wanted & offered;
         if (accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT))
@@ -275,8 +282,6 @@ public sealed partial class PassthroughFileSystem : IFileSystem, IDisposable
         switched = ProcessIdentity.Switched.Nothing;
         return Config.CheckPermissions ? _identity.Become(context, true, out switched) : Errno.OK;
     }
-
-    private static InitFlags If(bool condition, InitFlags flag) => condition ? flag : InitFlags.None;
 
     /// <summary>
     /// The process's umask, without the moment of another umask that asking the system call would cost.

@@ -3,6 +3,7 @@ using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
 using PassthroughFs.Core.Tests.Protocol;
+using PassthroughFs.Core.Vfs;
 using Xunit;
 using static PassthroughFs.Core.Protocol.FuseOpcode;
 
@@ -20,13 +21,17 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
 
     private FuseWorker _worker = null!;
     private Pieces _reply = null!;
+    private ulong _root = NodeId.Root.Value;
 
     [Theory]
-    [InlineData(InodeFileHandles.Never, false, false)]
-    [InlineData(InodeFileHandles.Never, true, false)]
-    [InlineData(InodeFileHandles.Prefer, false, false)]
-    [InlineData(InodeFileHandles.Never, false, true)]
-    public void A_request_costs_no_managed_memory(InodeFileHandles handles, bool useHostIno, bool backingFiles)
+    [InlineData(InodeFileHandles.Never, false, false, false)]
+    [InlineData(InodeFileHandles.Never, true, false, false)]
+    [InlineData(InodeFileHandles.Prefer, false, false, false)]
+    [InlineData(InodeFileHandles.Never, false, true, false)]
+    [InlineData(InodeFileHandles.Never, false, false, true)]
+    [InlineData(InodeFileHandles.Never, false, true, true)]
+    public void A_request_costs_no_managed_memory(
+        InodeFileHandles handles, bool useHostIno, bool backingFiles, bool mapped)
     {
         _directory.File("known", "content");
         _directory.File("other");
@@ -39,9 +44,10 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
             InodeFileHandles = handles,
             UseHostIno = useHostIno,
             BackingFiles = backingFiles,
+            DoImport = !mapped,
         };
         using var fs = new PassthroughFileSystem(config);
-        var rig = new Rig(transport: new QuietTransport(), fs: fs);
+        var rig = new Rig(transport: new QuietTransport(), fs: mapped ? UnderVfs(fs) : fs);
         rig.Start();
         Assert.Equal(backingFiles, (rig.Session.NegotiatedFlags & InitFlags.FUSE_PASSTHROUGH) != 0);
         _worker = rig.Worker;
@@ -117,10 +123,20 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
 
     protected override void Cleanup() => _directory.Dispose();
 
-    private static Pieces Request(FuseOpcode opcode, Bytes body)
+    /// <summary>The same one of several, with ids that are translated.</summary>
+    private Vfs.Vfs UnderVfs(PassthroughFileSystem fs)
+    {
+        IdMap map = new([new IdRange(0, 0, 65536)]);
+        var vfs = new Vfs.Vfs(new VfsOptions { Flags = fs.Config.WantedFlags });
+        VfsMount mount = vfs.Mount("/a", new IdMappedFileSystem(fs, map, map));
+        _root = ((ulong)mount.Index << 56) | NodeId.Root.Value;
+        return vfs;
+    }
+
+    private Pieces Request(FuseOpcode opcode, Bytes body)
     {
         Pieces request = Pieces.Whole(FuseCase.Message(opcode, body));
-        AtNode(NodeId.Root.Value, request);
+        AtNode(_root, request);
         return request;
     }
 
