@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.CommandLine;
 using System.CommandLine.Help;
 using System.CommandLine.Parsing;
+using System.IO;
 using System.Linq;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
@@ -41,17 +42,23 @@ internal static partial class CommandLine
             result = command.Parse([.. expanded, .. args], configuration);
         }
 
-        RefuseErrors(result, args);
+        RefuseErrors(result, args, asMountHelper);
         bool readOnly = result.GetValue(Options.ReadOnly) || (flags & MountFlags.ReadOnly) != 0;
         if (result.GetValue(Options.Foreground) && result.GetValue(Options.Background))
         {
             throw UsageError("--foreground conflicts with --background");
         }
 
-        return new MountOptions
+        NamedSource[] mounts = Mounts(result);
+        var options = new MountOptions
         {
-            Source = result.GetValue(Options.Source)!,
-            MountPoint = result.GetValue(Options.MountPoint)!,
+            Source = mounts.Length == 0 ? result.GetValue(Options.Source)! : string.Join<NamedSource>(',', mounts),
+            MountPoint = result.GetValue(Options.MountPoint) ?? result.GetValue(Options.Source)!,
+            Mounts = mounts,
+            Control = result.GetValue(Options.Control) is { } control ? Path.GetFullPath(control) : null,
+            UserMaps = IdMaps.Parse(Options.UidMap.Name, result.GetValue(Options.UidMap) ?? []),
+            GroupMaps = IdMaps.Parse(Options.GidMap.Name, result.GetValue(Options.GidMap) ?? []),
+            UnmappedIds = result.GetValue(Options.UnmappedIds) ?? default,
             Config = CreateConfig(result, readOnly),
             Flags = readOnly ? flags | MountFlags.ReadOnly : flags,
             AllowOther = result.GetValue(Options.AllowOther),
@@ -67,6 +74,27 @@ internal static partial class CommandLine
                 || (asMountHelper && !result.GetValue(Options.Foreground)),
             Fake = result.GetValue(Options.Fake),
         };
+        RefuseWithoutMounts(options);
+        return options;
+    }
+
+    private static NamedSource[] Mounts(ParseResult result) =>
+    [
+        .. (result.GetValue(Options.Mount) ?? []).Select(text => NamedSource.Parse(text)
+            ?? throw UsageError($"--mount {text} is no directory to serve, which is /PATH=SOURCE")),
+    ];
+
+    private static void RefuseWithoutMounts(MountOptions options)
+    {
+        if (options.Mounts.Count == 0 && options.Control is not null)
+        {
+            throw UsageError("--control needs --mount");
+        }
+
+        if (options.Mounts.Count == 0 && (options.UserMaps.HasPaths || options.GroupMaps.HasPaths))
+        {
+            throw UsageError("an id map for one /PATH needs --mount");
+        }
     }
 
     private static PassthroughConfig CreateConfig(ParseResult result, bool readOnly)
@@ -174,7 +202,7 @@ internal static partial class CommandLine
         }
     }
 
-    private static void RefuseErrors(ParseResult result, string[] args)
+    private static void RefuseErrors(ParseResult result, string[] args, bool asMountHelper)
     {
         string?[] positional = [result.GetValue(Options.Source), result.GetValue(Options.MountPoint)];
 
@@ -198,7 +226,15 @@ internal static partial class CommandLine
                 : UsageError(message);
         }
 
-        if (positional.Any(string.IsNullOrEmpty))
+        if (result.GetResult(Options.Mount) is not null)
+        {
+            // mount(8) always names a source; what it says is not used then.
+            if (string.IsNullOrEmpty(positional[0]) || (positional[1] is not null && !asMountHelper))
+            {
+                throw UsageError("with --mount, MOUNTPOINT alone is needed");
+            }
+        }
+        else if (positional.Any(string.IsNullOrEmpty))
         {
             throw UsageError("SOURCE and MOUNTPOINT are needed");
         }

@@ -20,6 +20,7 @@ internal static unsafe partial class Libc
     public const uint STATX_TYPE = 1;
     public const uint S_IFMT = 0xF000;
     public const uint S_IFDIR = 0x4000;
+    public const uint S_IFSOCK = 0xC000;
     public const int MNT_FORCE = 1;
     public const int MNT_DETACH = 2;
     public const int RLIMIT_NOFILE = 7;

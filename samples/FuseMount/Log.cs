@@ -20,4 +20,8 @@ internal static partial class Log
 
     [LoggerMessage(5, LogLevel.Warning, "{Signal} again: aborting the connection, requests under way fail.")]
     public static partial void Aborting(ILogger logger, PosixSignal signal);
+
+    [LoggerMessage(6, LogLevel.Warning,
+        "No orders can be given at run time: {Reason}. Name a place for the control socket with --control.")]
+    public static partial void NoControl(ILogger logger, string reason);
 }

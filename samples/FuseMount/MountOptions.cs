@@ -1,12 +1,27 @@
+using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Vfs;
 
 namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>What the command line asked for.</summary>
 internal sealed record MountOptions
 {
+    /// <summary>The directory, or for several what is said of them.</summary>
     public required string Source { get; init; }
+
+    /// <summary>Several directories instead of one; empty for one.</summary>
+    public IReadOnlyList<NamedSource> Mounts { get; init; } = [];
+
+    /// <summary>Where the control socket shall be; null for the mount point's own place.</summary>
+    public string? Control { get; init; }
+
+    public IdMaps UserMaps { get; init; } = new();
+
+    public IdMaps GroupMaps { get; init; } = new();
+
+    public UnmappedIds UnmappedIds { get; init; }
 
     public required string MountPoint { get; init; }
 

@@ -25,7 +25,9 @@ internal static class MountedSource
     /// <returns>The exit code.</returns>
     public static int Run(MountOptions options, Action<string> announce, Func<Exception, int> fail)
     {
-        Paths paths = Paths.Check(options.Source, options.MountPoint);
+        Paths paths = options.Mounts.Count == 0
+            ? Paths.Check(options.Source, options.MountPoint)
+            : Paths.CheckTree(options.Mounts, options.MountPoint);
         if (options.Fake)
         {
             return 0;
@@ -35,13 +37,31 @@ internal static class MountedSource
         Directory.SetCurrentDirectory("/");
         RaiseFileLimit();
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
+        Served served = options.Mounts.Count == 0
+            ? new ServedDirectory(CreateFileSystem(options.Config, paths.Source, loggers), options)
+            : new ServedTree(
+                options with { Mounts = paths.Mounts }, paths.MountPoint,
+                (config, source) => CreateFileSystem(config, source, loggers), loggers);
+        try
+        {
+            return Serve(options, paths, served, loggers, announce, fail);
+        }
+        finally
+        {
+            served.Close();
+        }
+    }
+
+    private static int Serve(
+        MountOptions options, Paths paths, Served served, ILoggerFactory loggers, Action<string> announce,
+        Func<Exception, int> fail)
+    {
         ILogger logger = loggers.CreateLogger("ptfs-mount");
         var status = new ServerStatus();
         using var signals = new Signals(status, logger);
-        PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
         var transport = new DeviceTransport();
         var session = new FuseSession(
-            fileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
+            served.FileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
             loggers.CreateLogger<FuseSession>());
         status.Attach(session);
         RingServer? ring = options.IoUring ? RingServer.Prepare(session, status, logger) : null;
@@ -81,7 +101,7 @@ internal static class MountedSource
             }
 
             fault ??= WaitForEnd(status, signals, mount);
-            if (fault is null && fileSystem.Config.Writeback && signals.Any)
+            if (fault is null && served.Writeback && signals.Any)
             {
                 RunAside(mount.Flush);
             }
@@ -93,7 +113,7 @@ internal static class MountedSource
 
         if (server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false)
         {
-            fileSystem.Dispose();
+            served.Dispose();
         }
         else if (fault is null)
         {
@@ -131,9 +151,10 @@ internal static class MountedSource
             : fault;
     }
 
-    private static PassthroughFileSystem CreateFileSystem(PassthroughConfig config, Paths paths, ILoggerFactory loggers)
+    private static PassthroughFileSystem CreateFileSystem(
+        PassthroughConfig config, string source, ILoggerFactory loggers)
     {
-        config.RootDir = paths.Source;
+        config.RootDir = source;
         try
         {
             return new PassthroughFileSystem(config, loggers.CreateLogger<PassthroughFileSystem>());

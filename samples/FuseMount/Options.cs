@@ -5,6 +5,7 @@ using System.Globalization;
 using System.Linq;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Vfs;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -21,7 +22,8 @@ internal static class Options
     private const double MaxTimeout = 1e9;
 
     private const string Description = """
-        Mounts a mirror of the directory SOURCE at MOUNTPOINT, through FUSE.
+        Mounts a mirror of the directory SOURCE at MOUNTPOINT, through FUSE; or, with --mount, mirrors of several
+        directories below MOUNTPOINT.
 
         Stays in the foreground, prints "mounted SOURCE at MOUNTPOINT" once it serves, and ends with the mount gone on
         SIGINT, SIGTERM, SIGHUP, or an `umount` from outside. Root mounts directly, others through fusermount3. Exit
@@ -83,6 +85,20 @@ internal static class Options
             "does without where it cannot");
     public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
 
+    public static readonly Option<string[]> Mount = Several(
+        "--mount", "/PATH=SOURCE", "Serve the directory SOURCE at MOUNTPOINT/PATH; may be given several times, instead " +
+            "of SOURCE. `ptfs-mount ctl --help` says how to change that at run time");
+    public static readonly Option<string?> Control = Text(
+        "--control", "PATH", "The socket that takes orders of `ptfs-mount ctl`, with --mount; default one in /run or " +
+            "XDG_RUNTIME_DIR");
+    public static readonly Option<string[]> UidMap = Several(
+        "--uid-map", "[/PATH=]CLIENT:HOST:COUNT,...", "User ids as seen at MOUNTPOINT (/PATH: there) that stand for " +
+            "others of SOURCE, as in newuidmap(1)");
+    public static readonly Option<string[]> GidMap = Several(
+        "--gid-map", "[/PATH=]CLIENT:HOST:COUNT,...", "The same for group ids");
+    public static readonly Option<UnmappedIds?> UnmappedIds = Choice<UnmappedIds>(
+        "--unmapped-ids", "What happens when ids without a map are to be stored: EOVERFLOW, or 65534 is; default refuse");
+
     public static readonly Option<bool> AllowOther = Switch(
         "--allow-other", "Other users may use the mount; each request is made as its user, which costs " +
             "the caching of names, unless --default-permissions is given too");
@@ -92,13 +108,8 @@ internal static class Options
         "--auto-unmount", "Let fusermount3 remove the mount if this program dies; some versions (3.14) do so " +
             "for ordinary users only together with --allow-other");
 
-    public static readonly Option<string?> FsName = new("--fsname")
-    {
-        Description = "What mount tables show as the source; default SOURCE",
-        HelpName = "NAME",
-        Arity = ArgumentArity.OneOrMore,
-        CustomParser = Last,
-    };
+    public static readonly Option<string?> FsName = Text(
+        "--fsname", "NAME", "What mount tables show as the source; default SOURCE");
 
     public static readonly Option<int?> Threads = Number(
         "--threads", "N", "How many threads serve; default one a processor, at least 2", 1, MaxThreads);
@@ -118,14 +129,9 @@ internal static class Options
     public static readonly Option<bool> Fake = Switch(
         "--fake", "Check the arguments and directories, mount nothing", "-f");
 
-    public static readonly Option<string[]> Generic = new("-o")
-    {
-        Description = "Options as mount(8) has them: each of the above by its name, and ro, rw, suid, dev, noexec, " +
-            "noatime, sync, dirsync, …; default nosuid,nodev",
-        HelpName = "a,b=c",
-        Arity = ArgumentArity.OneOrMore,
-        AllowMultipleArgumentsPerToken = false,
-    };
+    public static readonly Option<string[]> Generic = Several(
+        "-o", "a,b=c", "Options as mount(8) has them: each of the above by its name, and ro, rw, suid, dev, noexec, " +
+            "noatime, sync, dirsync, …; default nosuid,nodev");
 
     public static readonly Option<bool> Sloppy = Switch("--sloppy", "Ignore what is not known in -o", "-s");
     public static readonly Option<bool> NoMtab = Switch(
@@ -137,12 +143,29 @@ internal static class Options
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
         NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough, ReadOnly,
+        Mount, Control, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
     };
 
     private static Option<bool> Switch(string name, string description, params string[] aliases) =>
         new(name, aliases) { Description = description, Arity = ArgumentArity.Zero };
+
+    private static Option<string?> Text(string name, string unit, string description) => new(name)
+    {
+        Description = description,
+        HelpName = unit,
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = Last,
+    };
+
+    private static Option<string[]> Several(string name, string unit, string description) => new(name)
+    {
+        Description = description,
+        HelpName = unit,
+        Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = false,
+    };
 
     private static Option<T?> Choice<T>(string name, string description)
         where T : struct, Enum

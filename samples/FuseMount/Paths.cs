@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.FuseMount;
@@ -10,18 +11,49 @@ namespace PassthroughFs.Samples.FuseMount;
 /// <param name="MountPoint">Where it will be seen, absolute and without symbolic links.</param>
 internal sealed record Paths(string Source, uint SourceMode, string MountPoint)
 {
+    private const string TreeSource = "ptfs";
+
+    /// <summary>Several directories, absolute; empty for one.</summary>
+    public IReadOnlyList<NamedSource> Mounts { get; init; } = [];
+
+    /// <summary>The same as <see cref="Check"/> for several directories under one mount point.</summary>
+    public static Paths CheckTree(IReadOnlyList<NamedSource> mounts, string mountPoint)
+    {
+        string real = CheckMountPoint(mountPoint);
+        return new Paths(TreeSource, Libc.S_IFDIR, real)
+        {
+            Mounts = [.. mounts.Select(mount => mount with { Source = CheckSource(mount.Source, real) })],
+        };
+    }
+
+    /// <summary>A directory that can be served at a mount point, absolute and without symbolic links.</summary>
+    /// <param name="source">The directory.</param>
+    /// <param name="realMountPoint">The mount point, without symbolic links.</param>
+    public static string CheckSource(string source, string realMountPoint)
+    {
+        (string real, _) = Directory(source, "source");
+        RefuseOverlap(real, realMountPoint);
+        return real;
+    }
+
     /// <summary>Finds out whether the one can be mounted on the other, and says what to do if not.</summary>
     public static Paths Check(string source, string mountPoint)
     {
         (string realSource, uint sourceMode) = Directory(source, "source");
-        (string realMountPoint, _) = Directory(mountPoint, "mount point");
+        string realMountPoint = Directory(mountPoint, "mount point").Real;
         RefuseOverlap(realSource, realMountPoint);
+        return new Paths(realSource, sourceMode, CheckMountPoint(mountPoint));
+    }
+
+    private static string CheckMountPoint(string mountPoint)
+    {
+        (string realMountPoint, _) = Directory(mountPoint, "mount point");
         IReadOnlyList<MountTable.Entry> mounts = MountTable.At(realMountPoint);
         return mounts.Count > 0 && mounts[^1].IsFuse
             ? throw new MountException(
                 $"mount point {mountPoint} is busy: {mounts[^1].Source} ({mounts[^1].Type}) is mounted there, " +
                 $"remove it first with `{UnmountCommand(realMountPoint)}`")
-            : new Paths(realSource, sourceMode, realMountPoint);
+            : realMountPoint;
     }
 
     /// <summary>What the user types to remove a mount.</summary>

@@ -1,9 +1,12 @@
 using System;
 using System.IO;
+using System.Runtime.Versioning;
+
+[assembly: SupportedOSPlatform("linux")]
 
 namespace PassthroughFs.Samples.FuseMount;
 
-/// <summary>ptfs-mount [options] SOURCE MOUNTPOINT.</summary>
+/// <summary>ptfs-mount [options] SOURCE MOUNTPOINT, and ptfs-mount ctl MOUNTPOINT ORDER.</summary>
 internal static class Program
 {
     private const string Name = "ptfs-mount";
@@ -12,6 +15,11 @@ internal static class Program
     {
         try
         {
+            if (args is [ControlClient.Command, ..])
+            {
+                return ControlClient.Run(args.AsSpan(1));
+            }
+
             Background.Initialize();
             bool asMountHelper = IsMountHelper();
             if (CommandLine.Parse(args, asMountHelper) is not { } options)

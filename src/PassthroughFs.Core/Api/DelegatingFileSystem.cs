@@ -43,6 +43,13 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSyst
     }
 
     /// <inheritdoc/>
+    public virtual int ListNodes(ulong start, Span<NodeId> nodes, out ulong next)
+    {
+        next = start;
+        return Inner is IBackendFileSystem backend ? backend.ListNodes(start, nodes, out next) : 0;
+    }
+
+    /// <inheritdoc/>
     public virtual Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted) =>
         Inner.Init(context, offered, out accepted);
 

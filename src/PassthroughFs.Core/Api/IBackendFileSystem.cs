@@ -1,3 +1,5 @@
+using System;
+
 namespace PassthroughFs.Core.Api;
 
 /// <summary>A file system that can be one of several under a common root, as a Vfs has them.</summary>
@@ -16,4 +18,18 @@ public interface IBackendFileSystem : IFileSystem
     /// <param name="maxNode">The largest NodeId that will ever be used.</param>
     /// <returns>ENOENT or ENOTDIR for a directory that cannot be served, …</returns>
     Errno Mount(out Entry root, out NodeId maxNode);
+
+    /// <summary>
+    /// Lists nodes that the client holds, so that it can be asked to let go of those it only caches. May miss what comes or
+    /// goes meanwhile. The default lists none: then the client keeps them until it needs the memory.
+    /// </summary>
+    /// <param name="start">0, or what <paramref name="next"/> was after the nodes before.</param>
+    /// <param name="nodes">Gets nodes.</param>
+    /// <param name="next">Where to go on.</param>
+    /// <returns>How many there were; 0 at the end.</returns>
+    int ListNodes(ulong start, Span<NodeId> nodes, out ulong next)
+    {
+        next = start;
+        return 0;
+    }
 }

@@ -216,6 +216,31 @@ public sealed partial class InodeStore : IDisposable
     /// </summary>
     public void NoteRemoval() => Interlocked.Increment(ref _removals);
 
+    /// <summary>Lists live inodes, the root included, a piece at a time.</summary>
+    /// <param name="start">0, or what <paramref name="next"/> was after the piece before.</param>
+    /// <param name="nodes">Gets nodes.</param>
+    /// <param name="next">Where to go on.</param>
+    /// <returns>How many there were; 0 at the end.</returns>
+    public int ListLive(ulong start, Span<NodeId> nodes, out ulong next)
+    {
+        int count = 0;
+        lock (_lock)
+        {
+            int slot = (int)Math.Clamp(start, 1, (ulong)_table.Used);
+            for (; slot < _table.Used && count < nodes.Length; slot++)
+            {
+                if (_table[slot].IsLive)
+                {
+                    nodes[count++] = new NodeId(_table[slot].Node);
+                }
+            }
+
+            next = (ulong)slot;
+        }
+
+        return count;
+    }
+
     /// <summary>Forgets everything, the root and what is remembered included. NodeIds are not used again.</summary>
     public void Clear()
     {

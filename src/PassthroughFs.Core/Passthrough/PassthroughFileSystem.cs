@@ -164,6 +164,10 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     }
 
     /// <inheritdoc/>
+    public int ListNodes(ulong start, Span<NodeId> nodes, out ulong next) =>
+        _inodes.ListLive(start, nodes, out next);
+
+    /// <inheritdoc/>
     public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
     {
         accepted = InitFlags.None;

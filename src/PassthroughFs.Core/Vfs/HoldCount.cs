@@ -11,6 +11,8 @@ internal sealed class HoldCount
 {
     private Line _line;
 
+    public long Value => Interlocked.Read(ref _line.Value);
+
     public bool IsZero => Interlocked.Read(ref _line.Value) == 0;
 
     public void Add() => Interlocked.Increment(ref _line.Value);

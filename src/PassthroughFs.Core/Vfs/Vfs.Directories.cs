@@ -28,7 +28,9 @@ public sealed partial class Vfs
     public Errno ReleaseDir(in RequestContext context, NodeId node, Handle handle, uint flags)
     {
         using Request request = Enter(ref node);
-        return request.Slot.FileSystem.ReleaseDir(context, node, handle, flags);
+        Errno result = request.Slot.FileSystem.ReleaseDir(context, node, handle, flags);
+        ReclaimAfterRelease(request.Slot);
+        return result;
     }
 
     /// <inheritdoc/>

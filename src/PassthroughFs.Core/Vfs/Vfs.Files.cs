@@ -43,7 +43,9 @@ public sealed partial class Vfs
     public Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request)
     {
         using Request entered = Enter(ref node);
-        return entered.Slot.FileSystem.Release(context, node, handle, request);
+        Errno result = entered.Slot.FileSystem.Release(context, node, handle, request);
+        ReclaimAfterRelease(entered.Slot);
+        return result;
     }
 
     /// <inheritdoc/>

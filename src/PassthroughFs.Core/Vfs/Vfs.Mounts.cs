@@ -25,6 +25,7 @@ public sealed partial class Vfs
     {
         ArgumentNullException.ThrowIfNull(fileSystem);
         path = VfsPath.Normalize(path);
+        MakeRoom();
         VfsMount mount;
         VfsMount? replaced;
         (NodeId Directory, byte[] Name)? changed;
@@ -53,7 +54,7 @@ public sealed partial class Vfs
         Notify(path, changed);
         if (replaced is not null)
         {
-            FinishIfIdle(replaced);
+            Leave(replaced);
         }
 
         return mount;
@@ -97,8 +98,18 @@ public sealed partial class Vfs
 
         VfsLog.Unmounted(_logger, path, mount.Index, mode);
         Notify(path, changed);
-        FinishIfIdle(mount);
+        Leave(mount);
         return mount;
+    }
+
+    /// <summary>Outside the lock, and after the client knows.</summary>
+    private void Leave(VfsMount mount)
+    {
+        FinishIfIdle(mount);
+        if (mount.State == MountState.Detached)
+        {
+            _ = Reclaim(mount);
+        }
     }
 
     /// <summary>Ends a detached mount if the client holds none of its nodes.</summary>
@@ -132,9 +143,11 @@ public sealed partial class Vfs
     {
         await Task.Yield();
         await RequestThread.WaitUntilLeft(slot).ConfigureAwait(false);
+        NoteLeftover(mount);
         DestroyMounted(default, mount);
         mount.SetReleased();
         VfsLog.Released(_logger, mount.Path, mount.Index);
+        await Reclaim(mount).ConfigureAwait(false);
     }
 
     private void DestroyMounted(in RequestContext context, VfsMount mount)
@@ -293,7 +306,8 @@ public sealed partial class Vfs
             live == MaxMounts
                 ? $"There are {MaxMounts} mounts, which is as many as there can be: unmount one first."
                 : $"There are {live} mounts, and the client still holds nodes of {MaxMounts - live} that were unmounted: " +
-                "wait until it lets go of them (on Linux, `echo 2 > /proc/sys/vm/drop_caches` there makes it).");
+                "close files that are open there, or have it drop its caches (on Linux `echo 2 > " +
+                "/proc/sys/vm/drop_caches`).");
     }
 
     private void Notify(string path, (NodeId Directory, byte[] Name)? changed)

@@ -31,6 +31,9 @@ internal static partial class VfsLog
     [LoggerMessage(7, LogLevel.Error, "The file system that was mounted at {Path} failed in Destroy.")]
     public static partial void DestroyFailed(ILogger logger, string path, Exception exception);
 
+    [LoggerMessage(9, LogLevel.Debug, "The client holds {Count} lookups of what was mounted at {Path} (index {Index}).")]
+    public static partial void StillHeld(ILogger logger, string path, int index, long count);
+
     [LoggerMessage(8, LogLevel.Warning,
         "The client was not told of the change at {Path} ({Error}): it sees it when its timeouts are over.")]
     public static partial void NotNotified(ILogger logger, string path, Errno error);

@@ -23,6 +23,7 @@ public sealed class VfsMount : IThreadPoolWorkItem
     private readonly Vfs _owner;
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _state;
+    private int _reclaim;
     private bool _saidNodeTooLarge;
 
     internal VfsMount(Vfs owner, string path, int index, IBackendFileSystem fileSystem, in Entry root)
@@ -61,8 +62,18 @@ public sealed class VfsMount : IThreadPoolWorkItem
         set => Volatile.Write(ref _state, (int)value);
     }
 
+    /// <summary>What the client held, with the index, when the file system went.</summary>
+    internal NodeId[] Leftover { get; set; } = [];
+
     /// <summary>Whether the index may be used again.</summary>
     internal bool IsOver => State == MountState.Released && Slot.Holds.IsZero;
+
+    /// <summary>Begins to reclaim, unless somebody is at it: then that one goes on once more.</summary>
+    internal bool TryBeginReclaim() => Interlocked.Add(ref _reclaim, 1) == 1;
+
+    /// <summary>Whether nobody has asked for it since.</summary>
+    internal bool TryEndReclaim() => Interlocked.CompareExchange(ref _reclaim, 0, 1) == 1 ||
+        Interlocked.Exchange(ref _reclaim, 1) == 0;
 
     /// <summary>Once.</summary>
     internal bool MaySayNodeTooLarge() => !Interlocked.Exchange(ref _saidNodeTooLarge, true);

@@ -79,6 +79,23 @@ internal sealed class MountProcess : IDisposable
         return mount;
     }
 
+    /// <summary>Starts with several directories, and waits until the mount serves.</summary>
+    /// <param name="mounts">"/PATH=SOURCE" each.</param>
+    /// <param name="mountPoint">Where.</param>
+    /// <param name="options">Other options.</param>
+    public static MountProcess StartTree(string[] mounts, string mountPoint, params string[] options)
+    {
+        MountProcess mount = Launch(
+            string.Join(',', mounts), mountPoint,
+            [.. Command, .. options, .. mounts.SelectMany(item => new[] { "--mount", item }), mountPoint]);
+        mount.AwaitServing();
+        return mount;
+    }
+
+    /// <summary>Gives an order at run time.</summary>
+    public ShellResult Order(params string[] words) =>
+        Shell.Run(Command[0], [.. Command[1..], "ctl", MountPoint, .. words], timeoutSeconds: 60);
+
     /// <summary>Starts a whole command line without waiting for anything.</summary>
     public static MountProcess Launch(string source, string mountPoint, IReadOnlyList<string> command)
     {

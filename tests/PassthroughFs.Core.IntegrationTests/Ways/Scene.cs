@@ -4,6 +4,7 @@ using PassthroughFs.Core.IntegrationTests.Posix;
 using PassthroughFs.Core.IntegrationTests.Vhost;
 using PassthroughFs.Core.IntegrationTests.Wire;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Vfs;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Ways;
@@ -24,8 +25,11 @@ public sealed class Scene : IDisposable
         {
             var config = new PassthroughConfig { RootDir = hostDirectory };
             way.Configure?.Invoke(config);
+            config.DoImport = way.Inside is null;
             _fs = new PassthroughFileSystem(config);
-            P = new DispatchPosix(new DispatchChannel(_fs));
+            P = way.Inside is null
+                ? new DispatchPosix(new DispatchChannel(_fs))
+                : new DispatchPosix(new DispatchChannel(InVfs(_fs, way.Inside)), way.Inside);
         }
         else if (daemon is not null)
         {
@@ -49,6 +53,14 @@ public sealed class Scene : IDisposable
 
     /// <summary>Where programs find the directory; ways through a kernel only.</summary>
     public string Path => ((HostPosix)P).Root;
+
+    /// <summary>One of several, with ids that are translated, each to itself.</summary>
+    private static Vfs.Vfs InVfs(PassthroughFileSystem fs, string path)
+    {
+        var vfs = new Vfs.Vfs(new VfsOptions { Flags = fs.Config.WantedFlags });
+        vfs.Mount("/" + path, new IdMappedFileSystem(fs, IdMap.Identity, IdMap.Identity));
+        return vfs;
+    }
 
     public void Dispose()
     {

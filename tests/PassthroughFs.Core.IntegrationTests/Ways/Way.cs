@@ -29,6 +29,9 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
     /// <summary>The same for the library in this process.</summary>
     public Action<PassthroughConfig>? Configure { get; init; }
 
+    /// <summary>Where in a Vfs the directory is, as "x/in"; null for no Vfs.</summary>
+    public string? Inside { get; init; }
+
     /// <summary>Every way that the suite runs over.</summary>
     public static Way[] All { get; } =
     [
@@ -54,6 +57,16 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
                 c.NoOpen = true;
                 c.NoOpendir = true;
             },
+        },
+        new("in process, disk, in a Vfs", WayKind.InProcess, Backing.Disk)
+        {
+            Configure = c => c.Xattr = true,
+            Inside = "x/in",
+        },
+        new("in process, disk, alone in a Vfs", WayKind.InProcess, Backing.Disk)
+        {
+            Configure = c => c.Xattr = true,
+            Inside = "",
         },
         new("mount, disk", WayKind.Mount, Backing.Disk) { Options = ["--cache", "auto"] },
         new("mount, tmpfs, kernel handles", WayKind.Mount, Backing.Tmpfs)
@@ -88,6 +101,16 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         new("mount, tmpfs, io_uring, passthrough", WayKind.Mount, Backing.Tmpfs)
         {
             Options = ["--io-uring", "--passthrough", "--cache", "metadata"],
+        },
+        new("mount, disk, in a Vfs", WayKind.Mount, Backing.Disk)
+        {
+            Options = ["--cache", "auto", "--killpriv-v2", "--uid-map", "0:0:4294967295"],
+            Inside = "x/in",
+        },
+        new("mount, tmpfs, in a Vfs, passthrough, kernel handles", WayKind.Mount, Backing.Tmpfs)
+        {
+            Options = ["--passthrough", "--cache", "always", "--inode-file-handles", "prefer"],
+            Inside = "in",
         },
         new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
         new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)

@@ -104,9 +104,10 @@ public sealed class WayPool : IDisposable
                 }
 
                 _mountPoint = new TempDirectory();
-                _mount = MountProcess.Start(
-                    _source.Path, _mountPoint.Path,
-                    ["--xattr", "--allow-other", "--default-permissions", .. way.Options]);
+                string[] options = ["--xattr", "--allow-other", "--default-permissions", .. way.Options];
+                _mount = way.Inside is null
+                    ? MountProcess.Start(_source.Path, _mountPoint.Path, options)
+                    : MountProcess.StartTree([$"/{way.Inside}={_source.Path}"], _mountPoint.Path, options);
             }
             catch
             {
@@ -122,7 +123,8 @@ public sealed class WayPool : IDisposable
             Directory.CreateDirectory(host);
             _ = Native.Chmod(Bytes.Z(host), Octal.O(755));
             _ = Native.LChown(Bytes.Z(host), owner.Uid, owner.Gid);
-            return new Scene(_way, host, _mountPoint is null ? null : _mountPoint[name], _mount, _daemon);
+            string seen = Path.Combine(_way.Inside ?? "", name);
+            return new Scene(_way, host, _mountPoint is null ? null : _mountPoint[seen], _mount, _daemon);
         }
 
         public string[] Leaks()

@@ -10,6 +10,9 @@ internal sealed class NotificationList : INotificationSink
 {
     public List<string> Told { get; } = [];
 
+    /// <summary>What the client does about it; null for a client that is too old.</summary>
+    public Action<NodeId[]>? OnPrune { get; set; }
+
     public Errno InvalidateInode(NodeId node, long offset, long length) => Note($"inode {node}");
 
     public Errno InvalidateEntry(NodeId parent, ReadOnlySpan<byte> name, bool expireOnly = false) =>
@@ -21,7 +24,11 @@ internal sealed class NotificationList : INotificationSink
 
     public Errno Resend() => Note("resend");
 
-    public Errno Prune(ReadOnlySpan<NodeId> nodes) => Note("prune");
+    public Errno Prune(ReadOnlySpan<NodeId> nodes)
+    {
+        OnPrune?.Invoke(nodes.ToArray());
+        return OnPrune is null ? Errno.EOPNOTSUPP : Errno.OK;
+    }
 
     private Errno Note(string what)
     {

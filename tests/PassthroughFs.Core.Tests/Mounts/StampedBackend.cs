@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Globalization;
+using System.Linq;
 using System.Text;
 using System.Threading;
 using PassthroughFs.Core.Api;
@@ -120,6 +121,18 @@ internal sealed class StampedBackend(int stamp) : IBackendFileSystem
 
     public Errno ReadDirPlus(in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink) =>
         List(node, offset, sink, true);
+
+    public int ListNodes(ulong start, Span<NodeId> nodes, out ulong next)
+    {
+        lock (_lock)
+        {
+            NodeId[] held = [.. _held.Where(pair => pair.Value > 0).Select(pair => new NodeId(pair.Key)).Prepend(Root)];
+            int count = Math.Min(held.Length - (int)start, nodes.Length);
+            held.AsSpan((int)start, count).CopyTo(nodes);
+            next = start + (ulong)count;
+            return count;
+        }
+    }
 
     private Errno List(NodeId node, ulong offset, DirectorySink sink, bool plus)
     {

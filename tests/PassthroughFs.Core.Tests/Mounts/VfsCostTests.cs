@@ -10,8 +10,15 @@ namespace PassthroughFs.Core.Tests.Mounts;
 /// <summary>What a Vfs adds to a request. Bounds are loose: the machine may be busy.</summary>
 public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
 {
-    private const int Rounds = 15;
+    // Short ones and many: some fall between what else the machine does.
+    private const int Rounds = 400;
+#if DEBUG
+    private const double MostNanoseconds = 2000;
+#else
     private const double MostNanoseconds = 60;
+#endif
+
+    private static readonly TimeSpan s_warmUp = TimeSpan.FromSeconds(1);
 
     private readonly HostDirectory _directory = new();
 
@@ -20,7 +27,7 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
     [Fact]
     public void The_way_to_a_mount_costs_nanoseconds()
     {
-        const int count = 200_000;
+        const int count = 2_000;
         var fs = new Minimal();
         var vfs = new Vfs.Vfs();
         VfsMount mount = vfs.Mount("/a", fs);
@@ -36,7 +43,7 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
     [Fact]
     public void A_passthrough_is_about_as_fast_in_a_Vfs()
     {
-        const int count = 20_000;
+        const int count = 500;
         _directory.File("f");
         using var alone = new PassthroughFileSystem(new PassthroughConfig { RootDir = _directory.Path });
         alone.Init(Context, default, out _);
@@ -50,7 +57,7 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
         {
             (double direct, double through) = Compare(count, make(alone, NodeId.Root), make(vfs, node));
             output.WriteLine($"{name}: {direct:F0} ns direct, {through:F0} ns through the Vfs, {through / direct:F3}");
-            Assert.True(through < 1.3 * direct, $"{name}: {direct} {through}");
+            Assert.True(through < direct + (4 * MostNanoseconds), $"{name}: {direct} {through}");
         }
     }
 
@@ -68,6 +75,13 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
     /// <summary>The best of several rounds of each, in turns.</summary>
     private static (double Direct, double Through) Compare(int count, Action direct, Action through)
     {
+        // Until both have been compiled for good.
+        for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < s_warmUp;)
+        {
+            Measure(count, direct);
+            Measure(count, through);
+        }
+
         double bestDirect = double.MaxValue;
         double bestThrough = double.MaxValue;
         for (int round = 0; round < Rounds; round++)

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -279,6 +280,65 @@ public sealed class VfsMountTests
         Assert.Equal(Errno.EINVAL, Refused("y", new StampedBackend(1)));
         Assert.Empty(told.Told);
     }
+
+    [Theory]
+    [InlineData(UnmountMode.Detach)]
+    [InlineData(UnmountMode.Revoke)]
+    public void The_client_is_asked_to_let_go_of_what_it_does_not_use(UnmountMode mode)
+    {
+        NotificationList told = new();
+        _vfs.Notifications = told;
+        Entry root = Find(_vfs.Mount("/a", new StampedBackend(1)).Path);
+        NodeId[] held = [root.Node, .. Enumerable.Range(100, 1000).Select(i => Child(root, $"{i}").Node)];
+        HashSet<NodeId> inUse = [held[500], root.Node];
+        HashSet<NodeId> left = [.. held];
+        told.OnPrune = nodes =>
+        {
+            lock (left)
+            {
+                _vfs.BatchForget(Context, [.. nodes.Where(node => !inUse.Contains(node) && left.Remove(node))
+                    .Select(node => new ForgetItem(node, 1))]);
+            }
+        };
+        VfsMount mount = _vfs.Unmount("/a", mode);
+        Await(() => left.Count == 2);
+        Assert.Equal(mode == UnmountMode.Detach ? 1ul : 0ul, StampOrNone(held[500]));
+        inUse.Clear();
+        _vfs.Release(Context, held[500], new Handle(1), default);
+        Ended.Wait(mount);
+        Await(() => left.Count == 0);
+        Await(() => mount.IsOver);
+    }
+
+    [Fact]
+    public void When_no_index_is_free_the_client_gets_a_moment_to_let_go()
+    {
+        NotificationList told = new();
+        _vfs.Notifications = told;
+        HashSet<NodeId> left = [];
+        for (int i = 0; i < 255; i++)
+        {
+            left.Add(Find(_vfs.Mount($"/{i}", new StampedBackend(i)).Path).Node);
+            _vfs.Unmount($"/{i}");
+        }
+
+        Assert.Equal(Errno.ENOSPC, Refused("/new", new StampedBackend(1)));
+        told.OnPrune = nodes =>
+        {
+            lock (left)
+            {
+                _vfs.BatchForget(
+                    Context, [.. nodes.Where(left.Remove).Select(node => new ForgetItem(node, 1))]);
+            }
+        };
+        _vfs.Mount("/new", new StampedBackend(1000));
+        Assert.Equal(1000ul, StampOf(Find("/new")));
+    }
+
+    private static void Await(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, Ended.Patience));
+
+    private ulong StampOrNone(NodeId node) =>
+        _vfs.GetAttr(Context, node, Handle.None, out AttrReply reply) == Errno.OK ? reply.Attributes.Size : 0;
 
     private static NodeId RootOf(NodeId node) => new((node.Value >> 56 << 56) | 1);
 

@@ -43,6 +43,9 @@ public sealed class CommandLineTests
         ("--announce-submounts", ["AnnounceSubmounts=True"]),
         ("--passthrough", ["BackingFiles=True"]),
         ("--read-only", ["ReadOnly=True", "Flags=7", "helper=ro"]),
+        ("--uid-map 0:100000:65536", ["UserMaps=0:100000:65536"]),
+        ("--gid-map 0:100000:65536", ["GroupMaps=0:100000:65536"]),
+        ("--unmapped-ids squash", ["UnmappedIds=Squash"]),
         ("--allow-other", ["AllowOther=True", "CheckPermissions=True", "kernel=allow_other", "helper=allow_other"]),
         ("--default-permissions",
             ["DefaultPermissions=True", "kernel=default_permissions", "helper=default_permissions"]),
@@ -65,6 +68,9 @@ public sealed class CommandLineTests
         ("--sloppy", []),
         ("--no-mtab", []),
     ];
+
+    // Without SOURCE: see The_directories_of_a_tree_take_the_place_of_the_source.
+    private static readonly string[] s_treeOptions = ["--mount", "--control"];
 
     public static TheoryData<string, string[]> Rows()
     {
@@ -103,14 +109,17 @@ public sealed class CommandLineTests
         IEnumerable<string> options = Options.CreateCommand().Options
             .Where(option => option is not (HelpOption or VersionOption) && option != Options.Generic)
             .Select(option => option.Name);
-        Assert.Equal(options.Order(StringComparer.Ordinal), rows.Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(
+            options.Order(StringComparer.Ordinal),
+            rows.Distinct().Concat(s_treeOptions).Order(StringComparer.Ordinal));
     }
 
     [Fact]
     public void Each_property_of_the_configuration_has_its_option()
     {
-        // The first is the argument; a mount has no DAX and no Vfs; the last two are not for a user to decide.
-        string[] without = ["RootDir", "DaxFileSize", "DoImport", "RetainedMappings", "ClearUmask"];
+        // The first is the argument; a mount has no DAX; the third follows from --mount; the next two are not for a user to
+        // decide; the last is said by all of them.
+        string[] without = ["RootDir", "DaxFileSize", "DoImport", "RetainedMappings", "ClearUmask", "WantedFlags"];
         IEnumerable<string> reached = s_rows.SelectMany(row => row.Changes).Select(change => change.Split('=')[0]);
         IEnumerable<string> properties = typeof(PassthroughConfig).GetProperties().Select(property => property.Name);
         Assert.Empty(properties.Except(reached).Except(without));
@@ -130,6 +139,37 @@ public sealed class CommandLineTests
         var expected = new PassthroughConfig { ClearUmask = true };
         Assert.Equal(Values(expected), Values(options.Config));
     }
+
+    [Fact]
+    public void The_directories_of_a_tree_take_the_place_of_the_source()
+    {
+        string[] arguments =
+        [
+            "--mount", "/a=/srv/a", "/mount", "--mount", "//b/c/=dir=with=equals", "--control", "/run/socket",
+            "--uid-map", "1:2:3", "--uid-map", "/a=4:5:6", "--gid-map", "/b/c=7:8:9,17:18:1",
+        ];
+        MountOptions options = Parse(arguments);
+        Assert.Equal([new NamedSource("/a", "/srv/a"), new NamedSource("/b/c", "dir=with=equals")], options.Mounts);
+        Assert.Equal(("/mount", "/run/socket"), (options.MountPoint, options.Control));
+        Assert.Equal("/a=/srv/a,/b/c=dir=with=equals", options.Source);
+        Assert.Equal("4:5:6", options.UserMaps.For("/a")!.ToString());
+        Assert.Equal("1:2:3", options.UserMaps.For("/b/c")!.ToString());
+        Assert.Equal("7:8:9,17:18:1", options.GroupMaps.For("/b/c")!.ToString());
+        Assert.Null(options.GroupMaps.For("/a"));
+
+        // mount(8) names a source always.
+        options = CommandLine.Parse(["none", "/mount", "-o", "mount=/a=/srv/a"], asMountHelper: true)!;
+        Assert.Equal(("/mount", "/srv/a"), (options.MountPoint, options.Mounts[0].Source));
+    }
+
+    [Theory]
+    [InlineData("list", "list")]
+    [InlineData("add /a=/srv/a", "add /a=/srv/a")]
+    [InlineData("replace /a=/srv/../b", "replace /a=/b")]
+    [InlineData("remove /a", "remove /a")]
+    [InlineData("remove --force /a", "remove --force /a")]
+    public void An_order_is_one_line(string words, string line) =>
+        Assert.Equal(line, ControlClient.Line(words.Split(' ')));
 
     [Fact]
     public void Mount_8_waits_until_its_helper_is_in_the_background()
@@ -209,6 +249,16 @@ public sealed class CommandLineTests
     [InlineData("/source /mount --passthrough --writeback", "--passthrough conflicts with --writeback")]
     [InlineData("/source /mount --passthrough --no-direct-io", "--passthrough conflicts with")]
     [InlineData("/source /mount -o ro --writeback", "--read-only conflicts with --writeback")]
+    [InlineData("--mount /a=/srv/a", "with --mount, MOUNTPOINT alone is needed")]
+    [InlineData("--mount /a=/srv/a /source /mount", "with --mount, MOUNTPOINT alone is needed")]
+    [InlineData("--mount /srv/a /mount", "--mount /srv/a is no directory to serve, which is /PATH=SOURCE")]
+    [InlineData("--mount a=/srv/a /mount", "--mount a=/srv/a is no directory to serve")]
+    [InlineData("--mount /a= /mount", "--mount /a= is no directory to serve")]
+    [InlineData("/source /mount --control /run/socket", "--control needs --mount")]
+    [InlineData("/source /mount --uid-map 1:2", "--uid-map 1:2: \"1:2\" is no range of ids: write CLIENT:HOST:COUNT")]
+    [InlineData("/source /mount --gid-map 0:0:9,5:50:1", "--gid-map 0:0:9,5:50:1: the ranges 0:0:9 and 5:50:1 overlap")]
+    [InlineData("/source /mount --uid-map /a=1:2:3", "an id map for one /PATH needs --mount")]
+    [InlineData("/source /mount --unmapped-ids keep", "--unmapped-ids keep is not known: give one of refuse|squash")]
     public void Wrong_usage_is_said_in_one_line_by_the_names_of_options(string arguments, string message)
     {
         var error = Assert.Throws<MountException>(() => Parse(arguments.Split(' ')));

@@ -1,0 +1,115 @@
+using System;
+using System.IO;
+using System.Net.Sockets;
+using System.Text;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>ptfs-mount ctl: gives an order to the program that serves a mount point.</summary>
+internal static class ControlClient
+{
+    public const string Command = "ctl";
+
+    private const string Usage = """
+        Usage: ptfs-mount ctl [--control PATH] MOUNTPOINT ORDER
+
+        Gives an order to the ptfs-mount that serves several directories (--mount) at MOUNTPOINT.
+
+        Orders:
+          add /PATH=SOURCE         serve the directory SOURCE at MOUNTPOINT/PATH
+          replace /PATH=SOURCE     the same in the place of what is there; files that are open stay the old ones
+          remove [--force] /PATH   take it away; files that are open go on, or with --force answer "stale file handle"
+          list                     show what is served
+
+        --control PATH names the socket, if the server was given one.
+        """;
+
+    /// <summary>Sends what the arguments say and prints the answer.</summary>
+    public static int Run(ReadOnlySpan<string> args)
+    {
+        if (args.ContainsAny("--help", "-h", "-?"))
+        {
+            Console.Out.WriteLine(Usage);
+            return 0;
+        }
+
+        string? socket = null;
+        if (args is ["--control", var named, ..])
+        {
+            socket = Path.GetFullPath(named);
+            args = args[2..];
+        }
+
+        if (args.Length < 2)
+        {
+            throw WrongUsage("MOUNTPOINT and an order are needed");
+        }
+
+        string answer = Send(socket ?? SocketOf(args[0]), args[0], Line(args[1..]));
+        if (answer.StartsWith(ControlOrders.Error, StringComparison.Ordinal))
+        {
+            throw new MountException(answer[ControlOrders.Error.Length..].TrimEnd('\n'));
+        }
+
+        Console.Out.Write(answer[(answer.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
+        return 0;
+    }
+
+    /// <summary>The line for an order; a relative directory is one of here.</summary>
+    internal static string Line(ReadOnlySpan<string> order)
+    {
+        string line = order switch
+        {
+            ["add" or "replace", var text] => NamedSource.Parse(text) is { } source
+                ? $"{order[0]} {source with { Source = Path.GetFullPath(source.Source) }}"
+                : throw WrongUsage($"{order[0]} {text} is no directory to serve, which is /PATH=SOURCE"),
+            ["remove", ['/', ..] path] => $"remove {path}",
+            ["remove", "--force", ['/', ..] path] => $"remove {ControlOrders.Force}{path}",
+            ["list"] => "list",
+            _ => throw WrongUsage($"\"{string.Join(' ', order!)}\" is no order"),
+        };
+        return line.Contains('\n', StringComparison.Ordinal)
+            ? throw new MountException("a path with a line break in it cannot be ordered at run time")
+            : line;
+    }
+
+    private static string SocketOf(string mountPoint)
+    {
+        Errno error = Libc.RealPath(mountPoint, out string real);
+        return error != Errno.OK
+            ? throw new MountException($"mount point {mountPoint} cannot be used: {Libc.Describe(error)}")
+            : ControlPath.Default(real) ?? throw new MountException(
+                "XDG_RUNTIME_DIR is not set: set it as for the server, or name the socket with --control");
+    }
+
+    private static string Send(string path, string mountPoint, string line)
+    {
+        ControlPath.RefuseTooLong(path);
+        try
+        {
+            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+            socket.Connect(new UnixDomainSocketEndPoint(path));
+            socket.Send(Encoding.UTF8.GetBytes(line + "\n"));
+            using var stream = new NetworkStream(socket);
+            using var reader = new StreamReader(stream);
+            string answer = reader.ReadToEnd();
+            return answer.Length > 0
+                ? answer
+                : throw new MountException($"the server of {mountPoint} ended before it answered");
+        }
+        catch (SocketException e) when (e.SocketErrorCode == SocketError.AccessDenied)
+        {
+            throw new MountException($"no permission for {path}: be the user who mounted");
+        }
+        catch (SocketException)
+        {
+            throw new MountException(
+                $"{mountPoint} is no mount of ptfs-mount with --mount (nobody listens at {path}): look at `mount -t " +
+                "fuse.ptfs`, or name the server's socket with --control");
+        }
+    }
+
+    private static MountException WrongUsage(string message) =>
+        new($"{message}: see ptfs-mount {Command} --help", MountException.Usage);
+}

@@ -1,0 +1,64 @@
+using System;
+using System.Linq;
+using System.Text;
+using PassthroughFs.Core.Vfs;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>
+/// What can be ordered at run time, one line each: "add /PATH=SOURCE", "replace /PATH=SOURCE", "remove /PATH",
+/// "remove --force /PATH", "list". The answer is "ok" with lines behind it, or "error" and why, in one line.
+/// </summary>
+internal sealed class ControlOrders(ServedTree tree)
+{
+    public const string Ok = "ok";
+    public const string Error = "error ";
+    public const string Force = "--force ";
+
+    /// <summary>Carries one line out.</summary>
+    public string Answer(string line)
+    {
+        try
+        {
+            return Ok + "\n" + Obey(line);
+        }
+        catch (MountException e)
+        {
+            return Error + e.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ') + "\n";
+        }
+    }
+
+    private string Obey(string line)
+    {
+        string[] parts = line.Split(' ', 2);
+        string rest = parts.Length == 2 ? parts[1] : "";
+        switch (parts[0])
+        {
+            case "add" or "replace":
+                NamedSource source = NamedSource.Parse(rest)
+                    ?? throw new MountException($"{parts[0]} needs /PATH=SOURCE");
+                if (!source.Source.StartsWith('/'))
+                {
+                    throw new MountException($"source {source.Source} is relative: give a path from / on");
+                }
+
+                tree.Add(source, replace: parts[0] == "replace");
+                return "";
+            case "remove" when rest.StartsWith(Force, StringComparison.Ordinal):
+                tree.Remove(Path(rest[Force.Length..]), UnmountMode.Revoke);
+                return "";
+            case "remove":
+                tree.Remove(Path(rest), UnmountMode.Detach);
+                return "";
+            case "list" when rest.Length == 0:
+                return tree.List().Aggregate(new StringBuilder(), (text, source) => text.Append(source).Append('\n'))
+                    .ToString();
+            default:
+                throw new MountException($"\"{line}\" is no order: give add, replace, remove or list");
+        }
+    }
+
+    private static string Path(string text) => text.StartsWith('/')
+        ? NamedSource.Normalize(text)
+        : throw new MountException("remove needs /PATH, as list shows it");
+}

@@ -1,0 +1,193 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using Microsoft.Extensions.Logging;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Protocol;
+using PassthroughFs.Core.Vfs;
+
+namespace PassthroughFs.Samples.FuseMount;
+
+/// <summary>Several directories, which come and go by order.</summary>
+internal sealed class ServedTree : Served
+{
+    private readonly Lock _lock = new();
+    private readonly MountOptions _options;
+    private readonly Func<PassthroughConfig, string, PassthroughFileSystem> _create;
+    private readonly string _mountPoint;
+    private readonly Vfs _vfs;
+    private readonly Dictionary<VfsMount, Directory> _directories = [];
+    private readonly ControlSocket? _control;
+    private bool _isDisposed;
+
+    /// <param name="options">What is wanted.</param>
+    /// <param name="mountPoint">Where, without symbolic links.</param>
+    /// <param name="create">Makes the file system of one directory.</param>
+    /// <param name="loggers">For what happens at run time.</param>
+    public ServedTree(
+        MountOptions options, string mountPoint, Func<PassthroughConfig, string, PassthroughFileSystem> create,
+        ILoggerFactory loggers)
+    {
+        _options = options;
+        _mountPoint = mountPoint;
+        _create = create;
+        var made = new List<(NamedSource Source, PassthroughFileSystem FileSystem)>();
+        try
+        {
+            foreach (NamedSource source in options.Mounts)
+            {
+                made.Add((source, Create(source)));
+            }
+
+            // What they want after conflicts between options were resolved, which is the same for all.
+            PassthroughConfig config = made[0].FileSystem.Config;
+            _vfs = new Vfs(
+                new VfsOptions
+                {
+                    Flags = config.WantedFlags,
+                    EntryTimeout = config.EntryTimeout,
+                    AttrTimeout = config.AttrTimeout,
+                    NegativeTimeout = config.NegativeTimeout,
+                },
+                loggers.CreateLogger<Vfs>());
+            foreach ((NamedSource source, PassthroughFileSystem fileSystem) in made)
+            {
+                RefuseTaken(source.Path);
+                Mount(source, fileSystem);
+            }
+
+            _control = ControlSocket.Open(
+                options.Control, mountPoint, new ControlOrders(this), loggers.CreateLogger("ptfs-mount"));
+        }
+        catch
+        {
+            made.ForEach(pair => pair.FileSystem.Dispose());
+            throw;
+        }
+
+        Writeback = made[0].FileSystem.Config.Writeback;
+    }
+
+    public override IFileSystem FileSystem => _vfs;
+
+    public override bool Writeback { get; }
+
+    public override void Attach(FuseSession session) => _vfs.Notifications = session.Notifications;
+
+    /// <summary>Adds a directory.</summary>
+    /// <param name="source">Which, and where; absolute.</param>
+    /// <param name="replace">Whether it takes the place of one that is there, or must not.</param>
+    public void Add(NamedSource source, bool replace)
+    {
+        if (!replace)
+        {
+            RefuseTaken(source.Path);
+        }
+        else if (!_vfs.TryGet(source.Path, out _))
+        {
+            throw new MountException($"nothing is mounted at {source.Path}: use add");
+        }
+
+        PassthroughFileSystem fileSystem = Create(source);
+        try
+        {
+            Mount(source, fileSystem);
+        }
+        catch
+        {
+            fileSystem.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes a directory away.</summary>
+    public void Remove(string path, UnmountMode mode) =>
+        InUsersWords(() => _vfs.Unmount(path, mode));
+
+    /// <summary>What is there.</summary>
+    public IReadOnlyList<NamedSource> List()
+    {
+        lock (_lock)
+        {
+            return [.. _vfs.Mounts.Where(_directories.ContainsKey).Select(mount => _directories[mount].Source)];
+        }
+    }
+
+    public override void Close() => _control?.Dispose();
+
+    public override void Dispose()
+    {
+        Close();
+        lock (_lock)
+        {
+            _isDisposed = true;
+            foreach (Directory directory in _directories.Values)
+            {
+                directory.FileSystem.Dispose();
+            }
+
+            _directories.Clear();
+        }
+    }
+
+    private void RefuseTaken(string path)
+    {
+        if (InUsersWords(() => _vfs.TryGet(path, out _)))
+        {
+            throw new MountException($"{path} is mounted already: use replace, or remove it first");
+        }
+    }
+
+    private PassthroughFileSystem Create(NamedSource source)
+    {
+        PassthroughConfig config = _options.Config.Clone();
+        config.DoImport = false;
+        return _create(config, Paths.CheckSource(source.Source, _mountPoint));
+    }
+
+    private void Mount(NamedSource source, PassthroughFileSystem fileSystem)
+    {
+        lock (_lock)
+        {
+            if (_isDisposed)
+            {
+                throw new MountException("the mount is ending");
+            }
+
+            VfsMount mount = InUsersWords(
+                () => _vfs.Mount(source.Path, WithIds(fileSystem, _options, source.Path)));
+            _directories.Add(mount, new Directory(source, fileSystem));
+            _ = mount.Released.ContinueWith(_ => Release(mount), TaskScheduler.Default);
+        }
+    }
+
+    private void Release(VfsMount mount)
+    {
+        lock (_lock)
+        {
+            if (_directories.Remove(mount, out Directory? directory))
+            {
+                directory.FileSystem.Dispose();
+            }
+        }
+    }
+
+    private static T InUsersWords<T>(Func<T> action)
+    {
+        try
+        {
+            return action();
+        }
+        catch (VfsException e)
+        {
+            // The library's own words, but for what a user of this program has no hand on.
+            throw new MountException(e.Message.Replace(
+                "leave that out of VfsOptions.Flags", "leave the option out", StringComparison.Ordinal));
+        }
+    }
+
+    private sealed record Directory(NamedSource Source, PassthroughFileSystem FileSystem);
+}

@@ -1,0 +1,156 @@
+using System;
+using System.Collections.Generic;
+using System.Diagnostics;
+using System.Linq;
+using System.Threading;
+using System.Threading.Tasks;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Vfs;
+
+/// <summary>
+/// A client keeps the nodes of what was unmounted in its cache, and an index rests as long. So it is asked to let go of
+/// those that nobody uses there (<see cref="INotificationSink.Prune"/>).
+/// </summary>
+public sealed partial class Vfs
+{
+    private const int PruneChunk = 512;
+    private const int MostLeftover = 65_536;
+    private const int MostPasses = 8;
+
+    private static readonly TimeSpan s_roomPatience = TimeSpan.FromSeconds(1);
+
+    /// <summary>Something that was open is not any more.</summary>
+    private void ReclaimAfterRelease(MountSlot slot)
+    {
+        if (slot.Mount is { State: not MountState.Live } mount && Notifications is not null)
+        {
+            _ = Reclaim(mount);
+        }
+    }
+
+    private async Task Reclaim(VfsMount mount)
+    {
+        if (Notifications is not { } sink || !mount.TryBeginReclaim())
+        {
+            return;
+        }
+
+        // Not in the request that asked for it: the client may wait for its answer before it lets go.
+        await Task.Yield();
+        do
+        {
+            for (int pass = 0; pass < MostPasses && !mount.Slot.Holds.IsZero; pass++)
+            {
+                // A directory is only let go of after what is in it, so there are some passes, as long as they help.
+                long before = mount.Slot.Holds.Value;
+                if (!Prune(mount, sink))
+                {
+                    break;
+                }
+
+                await Task.Delay(1 << pass).ConfigureAwait(false);
+                if (pass > 2 && mount.Slot.Holds.Value == before)
+                {
+                    break;
+                }
+            }
+        }
+        while (!mount.TryEndReclaim());
+
+        long held = mount.Slot.Holds.Value;
+        if (held != 0)
+        {
+            VfsLog.StillHeld(_logger, mount.Path, mount.Index, held);
+        }
+    }
+
+    private static bool Prune(VfsMount mount, INotificationSink sink)
+    {
+        if (mount.State >= MountState.Revoked)
+        {
+            foreach (NodeId[] chunk in mount.Leftover.Chunk(PruneChunk))
+            {
+                if (sink.Prune(chunk) != Errno.OK)
+                {
+                    return false;
+                }
+            }
+
+            return mount.Leftover.Length > 0;
+        }
+
+        NodeId[] nodes = new NodeId[PruneChunk];
+        ulong position = 0;
+        for (int count; (count = ListNodes(mount, ref position, nodes)) > 0;)
+        {
+            if (sink.Prune(nodes.AsSpan(0, count)) != Errno.OK)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Lists nodes as the client knows them.</summary>
+    private static int ListNodes(VfsMount mount, ref ulong position, Span<NodeId> nodes)
+    {
+        int count = mount.FileSystem.ListNodes(position, nodes, out position);
+        foreach (ref NodeId node in nodes[..count])
+        {
+            node = new NodeId(mount.Slot.Prefix | node.Value);
+        }
+
+        return count;
+    }
+
+    /// <summary>Keeps in mind what the client holds, before the file system forgets it.</summary>
+    private void NoteLeftover(VfsMount mount)
+    {
+        if (Notifications is null || mount.Slot.Holds.IsZero)
+        {
+            return;
+        }
+
+        var leftover = new List<NodeId>();
+        NodeId[] nodes = new NodeId[PruneChunk];
+        ulong position = 0;
+        for (int count; leftover.Count < MostLeftover && (count = ListNodes(mount, ref position, nodes)) > 0;)
+        {
+            leftover.AddRange(nodes.AsSpan(0, count));
+        }
+
+        mount.Leftover = [.. leftover];
+    }
+
+    /// <summary>If no index is free, waits a little for the client to let go of what it does not use.</summary>
+    private void MakeRoom()
+    {
+        long start = Stopwatch.GetTimestamp();
+        for (bool isFirst = true; ; isFirst = false)
+        {
+            VfsMount[] gone;
+            lock (_lock)
+            {
+                bool isFree = _mounts.Skip(1).Any(mount => mount is null or { IsOver: true });
+                gone = isFree ? [] : [.. _mounts.OfType<VfsMount>().Where(mount => mount.State != MountState.Live)];
+            }
+
+            if (gone.Length == 0 || Notifications is null || Stopwatch.GetElapsedTime(start) > s_roomPatience)
+            {
+                return;
+            }
+
+            if (isFirst)
+            {
+                foreach (VfsMount mount in gone)
+                {
+                    _ = Reclaim(mount);
+                }
+            }
+
+            Thread.Sleep(10);
+        }
+    }
+}
