@@ -1,7 +1,6 @@
 using System;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
-using PassthroughFs.Core.Protocol;
 using PassthroughFs.Core.Vfs;
 
 namespace PassthroughFs.Samples.FuseMount;

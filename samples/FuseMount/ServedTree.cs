@@ -6,7 +6,6 @@ using System.Threading.Tasks;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
-using PassthroughFs.Core.Protocol;
 using PassthroughFs.Core.Vfs;
 
 namespace PassthroughFs.Samples.FuseMount;

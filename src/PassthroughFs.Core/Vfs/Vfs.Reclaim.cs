@@ -40,20 +40,15 @@ public sealed partial class Vfs
         await Task.Yield();
         do
         {
-            for (int pass = 0; pass < MostPasses && !mount.Slot.Holds.IsZero; pass++)
+            try
             {
-                // A directory is only let go of after what is in it, so there are some passes, as long as they help.
-                long before = mount.Slot.Holds.Value;
-                if (!Prune(mount, sink))
-                {
-                    break;
-                }
-
-                await Task.Delay(1 << pass).ConfigureAwait(false);
-                if (pass > 2 && mount.Slot.Holds.Value == before)
-                {
-                    break;
-                }
+                await PruneWhileItHelps(mount, sink).ConfigureAwait(false);
+            }
+#pragma warning disable CA1031 // A transport's or file system's: nobody awaits this, and the next try must be possible.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                VfsLog.ReclaimFailed(_logger, mount.Path, e);
             }
         }
         while (!mount.TryEndReclaim());
@@ -62,6 +57,25 @@ public sealed partial class Vfs
         if (held != 0)
         {
             VfsLog.StillHeld(_logger, mount.Path, mount.Index, held);
+        }
+    }
+
+    private static async Task PruneWhileItHelps(VfsMount mount, INotificationSink sink)
+    {
+        for (int pass = 0; pass < MostPasses && !mount.Slot.Holds.IsZero; pass++)
+        {
+            // A directory is only let go of after what is in it.
+            long before = mount.Slot.Holds.Value;
+            if (!Prune(mount, sink))
+            {
+                return;
+            }
+
+            await Task.Delay(1 << pass).ConfigureAwait(false);
+            if (pass > 2 && mount.Slot.Holds.Value == before)
+            {
+                return;
+            }
         }
     }
 

@@ -34,6 +34,9 @@ internal static partial class VfsLog
     [LoggerMessage(9, LogLevel.Debug, "The client holds {Count} lookups of what was mounted at {Path} (index {Index}).")]
     public static partial void StillHeld(ILogger logger, string path, int index, long count);
 
+    [LoggerMessage(10, LogLevel.Error, "The client could not be asked to let go of what was mounted at {Path}.")]
+    public static partial void ReclaimFailed(ILogger logger, string path, Exception exception);
+
     [LoggerMessage(8, LogLevel.Warning,
         "The client was not told of the change at {Path} ({Error}): it sees it when its timeouts are over.")]
     public static partial void NotNotified(ILogger logger, string path, Errno error);

@@ -63,6 +63,11 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
             Configure = c => c.Xattr = true,
             Inside = "x/in",
         },
+        new("in process, disk, alone in a Vfs", WayKind.InProcess, Backing.Disk)
+        {
+            Configure = c => c.Xattr = true,
+            Inside = "",
+        },
         new("mount, disk", WayKind.Mount, Backing.Disk) { Options = ["--cache", "auto"] },
         new("mount, tmpfs, kernel handles", WayKind.Mount, Backing.Tmpfs)
         {
@@ -102,10 +107,10 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
             Options = ["--cache", "auto", "--killpriv-v2", "--uid-map", "0:0:4294967295"],
             Inside = "x/in",
         },
-        new("mount, tmpfs, alone in a Vfs", WayKind.Mount, Backing.Tmpfs)
+        new("mount, tmpfs, in a Vfs, passthrough, kernel handles", WayKind.Mount, Backing.Tmpfs)
         {
-            Options = ["--inode-file-handles", "prefer"],
-            Inside = "",
+            Options = ["--passthrough", "--cache", "always", "--inode-file-handles", "prefer"],
+            Inside = "in",
         },
         new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
         new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)

@@ -126,11 +126,14 @@ internal sealed class StampedBackend(int stamp) : IBackendFileSystem
     {
         lock (_lock)
         {
-            NodeId[] held = [.. _held.Where(pair => pair.Value > 0).Select(pair => new NodeId(pair.Key)).Prepend(Root)];
-            int count = Math.Min(held.Length - (int)start, nodes.Length);
-            held.AsSpan((int)start, count).CopyTo(nodes);
-            next = start + (ulong)count;
-            return count;
+            NodeId[] held =
+            [
+                .. _held.Where(pair => pair.Value > 0).Select(pair => pair.Key).Prepend(Root.Value)
+                    .Where(node => node > start).Order().Take(nodes.Length).Select(node => new NodeId(node)),
+            ];
+            held.CopyTo(nodes);
+            next = held.Length == 0 ? start : held[^1].Value;
+            return held.Length;
         }
     }
 

@@ -28,8 +28,8 @@ public sealed unsafe class PassthroughAllocationTests : DescriptorCheck
     [InlineData(InodeFileHandles.Never, true, false, false)]
     [InlineData(InodeFileHandles.Prefer, false, false, false)]
     [InlineData(InodeFileHandles.Never, false, true, false)]
-    [InlineData(InodeFileHandles.Never, false, true, true)]
     [InlineData(InodeFileHandles.Never, false, false, true)]
+    [InlineData(InodeFileHandles.Never, false, true, true)]
     public void A_request_costs_no_managed_memory(
         InodeFileHandles handles, bool useHostIno, bool backingFiles, bool mapped)
     {
