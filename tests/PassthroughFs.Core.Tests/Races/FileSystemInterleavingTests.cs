@@ -117,7 +117,6 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Prefer, true)]
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Prefer, false)]
     [InlineData("LookupAt: knows the handle", InodeFileHandles.Prefer, true)]
-    [InlineData("LookupAt: knows the handle", InodeFileHandles.Prefer, false)]
     public void A_lookup_during_a_rename_gives_one_of_the_two_files_whole(
         string point, InodeFileHandles handles, bool areKnown)
     {
