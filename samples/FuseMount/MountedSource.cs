@@ -31,6 +31,8 @@ internal static class MountedSource
             return 0;
         }
 
+        ExportState? state = ExportState.At(options.ExportState, paths);
+
         // No directory of the user's is kept busy, and nothing here depends on one any more.
         Directory.SetCurrentDirectory("/");
         RaiseFileLimit();
@@ -39,6 +41,7 @@ internal static class MountedSource
         var status = new ServerStatus();
         using var signals = new Signals(status, logger);
         PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, paths, loggers);
+        state?.Load(fileSystem);
         var transport = new DeviceTransport();
         var session = new FuseSession(
             fileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
@@ -64,6 +67,7 @@ internal static class MountedSource
         transport.Connect(mount.DeviceFd);
         var server = new Server(session, mount.DeviceFd, options.Threads, status, logger);
         Exception? fault;
+        bool served = false;
         try
         {
             // Beside a ring one thread is enough for INIT and what owes no answer.
@@ -74,7 +78,8 @@ internal static class MountedSource
                 server.Start();
             }
 
-            if (fault is null && !status.End.IsCompleted)
+            served = fault is null;
+            if (served && !status.End.IsCompleted)
             {
                 Log.Serving(logger, paths.Source, paths.MountPoint, options.Threads);
                 announce($"mounted {options.Source} at {options.MountPoint}");
@@ -91,7 +96,13 @@ internal static class MountedSource
             RunAside(mount.Remove);
         }
 
-        if (server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false)
+        bool isQuiet = server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false;
+        if (served)
+        {
+            fault ??= state?.Save(fileSystem);
+        }
+
+        if (isQuiet)
         {
             fileSystem.Dispose();
         }

@@ -42,6 +42,11 @@ public sealed class CommandLineTests
         ("--no-direct-io", ["AllowDirectIo=False"]),
         ("--announce-submounts", ["AnnounceSubmounts=True"]),
         ("--passthrough", ["BackingFiles=True"]),
+        ("--export", ["ExportSupport=True", "RetainedMappings=1000000"]),
+        ("--export --export-state /f",
+            ["ExportSupport=True", "RetainedMappings=1000000", "ExportState=/f"]),
+        ("--retained-mappings 7", ["RetainedMappings=7"]),
+        ("--export --retained-mappings 7", ["ExportSupport=True", "RetainedMappings=7"]),
         ("--read-only", ["ReadOnly=True", "Flags=7", "helper=ro"]),
         ("--allow-other", ["AllowOther=True", "CheckPermissions=True", "kernel=allow_other", "helper=allow_other"]),
         ("--default-permissions",
@@ -109,8 +114,8 @@ public sealed class CommandLineTests
     [Fact]
     public void Each_property_of_the_configuration_has_its_option()
     {
-        // The first is the argument; a mount has no DAX and no Vfs; the last two are not for a user to decide.
-        string[] without = ["RootDir", "DaxFileSize", "DoImport", "RetainedMappings", "ClearUmask"];
+        // The first is the argument; a mount has no DAX and no Vfs; the last one is not for a user to decide.
+        string[] without = ["RootDir", "DaxFileSize", "DoImport", "ClearUmask"];
         IEnumerable<string> reached = s_rows.SelectMany(row => row.Changes).Select(change => change.Split('=')[0]);
         IEnumerable<string> properties = typeof(PassthroughConfig).GetProperties().Select(property => property.Name);
         Assert.Empty(properties.Except(reached).Except(without));
@@ -204,6 +209,9 @@ public sealed class CommandLineTests
     [InlineData("/source /mount --max-write 4095", "--max-write 4095 is out of range")]
     [InlineData("/source /mount --max-write 2097152", "--max-write 2097152 is out of range")]
     [InlineData("/source /mount --foreground --background", "--foreground conflicts with --background")]
+    [InlineData("/source /mount --export-state /f", "--export-state needs --export")]
+    [InlineData("/source /mount --export --retained-mappings 0", "--export conflicts with --retained-mappings = 0")]
+    [InlineData("/source /mount --retained-mappings -1", "--retained-mappings -1 is out of range")]
     [InlineData("/source /mount --posix-acl", "--posix-acl conflicts with --xattr")]
     [InlineData("/source /mount --read-only --writeback", "--read-only conflicts with --writeback")]
     [InlineData("/source /mount --passthrough --writeback", "--passthrough conflicts with --writeback")]
@@ -225,6 +233,10 @@ public sealed class CommandLineTests
     public void The_librarys_sentences_are_said_in_the_users_words() => Assert.Equal(
         "--inode-file-handles Mandatory needs CAP_DAC_READ_SEARCH, RootDir does not.",
         CommandLine.AsOptionNames("InodeFileHandles Mandatory needs CAP_DAC_READ_SEARCH, RootDir does not."));
+
+    [Fact]
+    public void An_option_whose_name_is_not_its_propertys_is_said_too() => Assert.Equal(
+        "--export needs CAP_DAC_READ_SEARCH.", CommandLine.AsOptionNames("ExportSupport needs CAP_DAC_READ_SEARCH."));
 
     private static MountOptions Parse(string[] args)
     {
