@@ -123,6 +123,6 @@ internal sealed class ExportState
         directory == "/" || (path + '/').StartsWith(directory + '/', StringComparison.Ordinal);
 
     private MountException Fault(string reason) => new(
-        $"--export-state {_path} could not be written: {reason}; after the next mount, handles that clients were given " +
-        "during this one are stale");
+        $"--export-state {_path} could not be written: {reason}; after the next mount, handles that clients were " +
+        "given during this one are stale");
 }

@@ -97,11 +97,8 @@ internal static class MountedSource
         }
 
         bool isQuiet = server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false;
-        if (served)
-        {
-            fault ??= state?.Save(fileSystem);
-        }
-
+        MountException? unsaved = served ? state?.Save(fileSystem) : null;
+        fault ??= unsaved;
         if (isQuiet)
         {
             fileSystem.Dispose();

@@ -69,7 +69,8 @@ public static class InodeStoreSpec
     /// <summary>Runs a sequence on a store of its own; returns what was wrong, or null.</summary>
     /// <param name="setup">The kind of host and store.</param>
     /// <param name="descriptors">
-    /// Gives each inode a descriptor for the store to own; null for none. Not asked for inodes that are known by handle.
+    /// Gives each inode a descriptor for the store to own; null for none. Not asked for inodes that are known by
+    /// handle.
     /// </param>
     /// <param name="steps">The sequence.</param>
     public static string? Check(

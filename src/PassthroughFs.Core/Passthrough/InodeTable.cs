@@ -52,8 +52,8 @@ internal sealed class InodeTable
     public int Find(in InodeKey key, in KernelHandle handle, int maxSteps) => Find(key, handle, maxSteps, out _);
 
     /// <summary>
-    /// As above; <paramref name="isDisputed"/> says that on the way was a live one with this key, of which only a handle
-    /// can tell whether it is the one.
+    /// As above; <paramref name="isDisputed"/> says that on the way was a live one with this key, of which only a
+    /// handle can tell whether it is the one.
     /// </summary>
     public int Find(in InodeKey key, in KernelHandle handle, int maxSteps, out bool isDisputed)
     {

@@ -29,16 +29,13 @@ public sealed unsafe partial class PassthroughFileSystem
             result = hasHandle ? TryHandle(root) : Errno.EOPNOTSUPP;
         }
 
-        bool isRefused = result != Errno.OK && (_export || isMandatory);
-        if (hasHandle && (isRefused || !_export))
+        if (result != Errno.OK && hasHandle)
         {
-            // The root is known by its descriptor, which it always keeps: it is needed all the time. With ExportSupport
-            // its mount stays open as well.
             _mounts.Release(root.Mount);
             root.Handle = KernelHandle.None;
         }
 
-        if (isRefused)
+        if (result != Errno.OK && (_export || isMandatory))
         {
             PassthroughLog.NeededHandlesUnavailable(
                 _logger, isMandatory ? "InodeFileHandles Mandatory" : "ExportSupport", Config.RootDir, result);
@@ -54,6 +51,7 @@ public sealed unsafe partial class PassthroughFileSystem
             _keepFds = true;
         }
 
+        // The root keeps its descriptor always, as it is needed all the time, and so its mount is always open.
         root.Fd = fd;
         _inodes.AddRoot(root);
         return Errno.OK;
@@ -129,7 +127,8 @@ public sealed unsafe partial class PassthroughFileSystem
     /// </summary>
     private int OpenMount(int fd, in StatxBuffer stat, in KernelHandle handle, int mountId)
     {
-        // Only these are ever opened. A mount is first met at its root, which is one of them.
+        // Only these are ever opened. A mount is first met at its root, which is one of them as a rule; no other inode
+        // on it is without one that lives and keeps it open, as each is found in a directory.
         if (!IsSafe(stat.stx_mode))
         {
             return -(int)Errno.EOPNOTSUPP;

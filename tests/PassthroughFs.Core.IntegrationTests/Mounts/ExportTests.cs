@@ -90,8 +90,8 @@ public sealed class ExportTests
     [InlineData("never", true)]
     public void Without_the_state_a_handle_is_stale_and_never_another_file(string handles, bool useHostIno)
     {
-        string[] options = ["--inode-file-handles", handles, .. useHostIno ? ["--use-host-ino"] : Array.Empty<string>()];
-        using var scene = new ExportScene(Backing.Disk, options);
+        string[] numbers = useHostIno ? ["--use-host-ino"] : [];
+        using var scene = new ExportScene(Backing.Disk, ["--inode-file-handles", handles, .. numbers]);
         string[] names = [.. Enumerable.Range(0, 20).Select(i => $"{i}")];
         Array.ForEach(names, name => File.WriteAllText(scene.Source[name], name));
         scene.Mount();
@@ -171,6 +171,33 @@ public sealed class ExportTests
         scene.AssertContent(handle, "f");
         Assert.Equal(["state"], Directory.GetFiles(scene.StateDirectory).Select(Path.GetFileName));
         Assert.Equal("600", Shell.Run("stat", ["-c", "%a", scene.State]).Out.Trim());
+    }
+
+    [Theory]
+    [InlineData("never", false)]
+    [InlineData("prefer", true)]
+    public void Handles_are_good_when_the_device_has_another_number(string handles, bool useHostIno)
+    {
+        using var disk = new LoopDisk();
+        string[] numbers = useHostIno ? ["--use-host-ino"] : [];
+        using var scene = new ExportScene(Backing.Disk, ["--inode-file-handles", handles, .. numbers]);
+        Directory.CreateDirectory(scene.Source["disk"]);
+        disk.Mount(scene.Source["disk"]);
+        Directory.CreateDirectory(scene.Source["disk/d"]);
+        File.WriteAllText(scene.Source["disk/d/f"], "f");
+        scene.Mount();
+        byte[] file = scene.Take("disk/d/f");
+        byte[] directory = scene.Take("disk/d");
+        scene.MountAgain(() => disk.MountByAnotherDevice(scene.Source["disk"]));
+
+        // By name first: it must get the number that it had.
+        Assert.Equal("f", File.ReadAllText(scene.At["disk/d/f"]));
+        scene.AssertContent(file, "f");
+        Assert.Equal(["f"], scene.Names(directory));
+        Assert.Equal(file, scene.Take("disk/d/f"));
+        scene.MountAgain();
+        scene.AssertContent(file, "f");
+        scene.Unmount();
     }
 
     [Theory]

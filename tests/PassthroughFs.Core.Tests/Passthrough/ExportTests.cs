@@ -239,6 +239,60 @@ public sealed class ExportTests : DescriptorCheck
         Assert.Equal(entries[2].Node, LookupByNode(fs, entries[2].Node).Node);
     }
 
+    [Fact]
+    public void A_mount_is_found_again_only_if_it_is_that_mount()
+    {
+        string real = _directory.Folder("real");
+        _directory.Folder("real/x");
+        _directory.Folder("real/y");
+        _directory.File("real/x/f", "x");
+        _directory.File("real/y/f", "y");
+        _directory.Folder("a");
+        using TestMount mount = TestMount.Bind(Path.Combine(real, "x"), Path.Combine(_directory.Path, "a/m"));
+        using PassthroughFileSystem fs = New();
+        int before = Count;
+        Entry above = Lookup(fs, "a");
+        Entry root = Lookup(fs, "a/m");
+        Entry file = Lookup(fs, "a/m/f");
+        Forget(fs, file, root, above);
+        Assert.Equal(before, Count);
+        Assert.Equal(file.Node, LookupByNode(fs, file.Node).Node);
+        Assert.Equal("x", Read(fs, file.Node));
+        Forget(fs, file);
+
+        // The client renames the directory above it; then there is nothing, a directory of its own, a link to the mount.
+        Assert.Equal(Errno.OK, fs.Rename(default, NodeId.Root, "a", NodeId.Root, "b"));
+        mount.Path = Path.Combine(_directory.Path, "b/m");
+        Assert.Equal(Errno.ESTALE, fs.Lookup(default, file.Node, ".", out _));
+        string other = _directory.Folder("a/m");
+        Assert.Equal(Errno.ESTALE, fs.Lookup(default, file.Node, ".", out _));
+        Directory.Delete(other);
+
+        // The directory that the mount begins at, by the mount that it is in.
+        Directory.Move(Path.Combine(real, "x"), other);
+        Assert.Equal(Errno.ESTALE, fs.Lookup(default, file.Node, ".", out _));
+        Directory.Move(other, Path.Combine(real, "x"));
+        Directory.CreateSymbolicLink(other, mount.Path);
+        Assert.Equal(Errno.ESTALE, fs.Lookup(default, file.Node, ".", out _));
+        File.Delete(other);
+
+        // Another mount of the same file system.
+        using (TestMount.Bind(Path.Combine(real, "y"), other))
+        {
+            Assert.Equal(Errno.ESTALE, fs.Lookup(default, file.Node, ".", out _));
+        }
+
+        Directory.Delete(other);
+        Directory.Delete(Path.Combine(_directory.Path, "a"));
+        Assert.Equal(Errno.OK, fs.Rename(default, NodeId.Root, "b", NodeId.Root, "a"));
+        mount.Path = Path.Combine(_directory.Path, "a/m");
+        Assert.Equal(file.Node, LookupByNode(fs, file.Node).Node);
+        Assert.Equal("x", Read(fs, file.Node));
+        Assert.Equal(Errno.OK, fs.Lookup(default, root.Node, "..", out Entry up));
+        Assert.Equal(above.Node, up.Node);
+        fs.Forget(default, file.Node, 1);
+    }
+
     [Theory, MemberData(nameof(Modes))]
     public void Nodes_outlive_the_end_of_a_session(InodeFileHandles handles, bool useHostIno)
     {

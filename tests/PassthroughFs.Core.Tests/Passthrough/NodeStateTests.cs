@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Numerics;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using Xunit;
@@ -213,8 +214,16 @@ public sealed class NodeStateTests : DescriptorCheck
         _directory.File("f");
         using PassthroughFileSystem fs = New();
         Assert.Equal(Errno.OK, fs.LookupPath(default, "f", out _));
+        byte[] state = Save(fs);
+
+        // One more section behind the header, and the checksum that it makes.
+        const int Header = 12;
+        byte[] content = [.. state[..Header], .. "XTRA"u8, 3, 0, 0, 0, 0, 0, 0, 0, 7, 7, 7, .. state[Header..^4]];
+        uint crc = 0;
+        Array.ForEach(content, value => crc = BitOperations.Crc32C(crc, value));
         var stream = new MemoryStream();
-        fs.SaveNodes(stream);
+        stream.Write(content);
+        stream.Write(BitConverter.GetBytes(crc));
         long end = stream.Position;
         stream.Write("more"u8);
         stream.Position = 0;
