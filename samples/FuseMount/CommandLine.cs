@@ -14,6 +14,9 @@ namespace PassthroughFs.Samples.FuseMount;
 /// <summary>From arguments to <see cref="MountOptions"/>.</summary>
 internal static partial class CommandLine
 {
+    // Some 150 MB once so many files were seen and forgotten.
+    private const int RetainedForExport = 1_000_000;
+
     private const string UsageHint = "see ptfs-mount --help";
 
     /// <summary>Understands the arguments, or prints what was asked for.</summary>
@@ -50,6 +53,19 @@ internal static partial class CommandLine
         }
 
         NamedSource[] mounts = Mounts(result);
+        if (result.GetValue(Options.ExportState) is not null)
+        {
+            if (!result.GetValue(Options.Export))
+            {
+                throw UsageError("--export-state needs --export");
+            }
+
+            if (mounts.Length > 0)
+            {
+                throw UsageError("--export-state conflicts with --mount: what it says is of one SOURCE");
+            }
+        }
+
         var options = new MountOptions
         {
             Source = mounts.Length == 0 ? result.GetValue(Options.Source)! : string.Join<NamedSource>(',', mounts),
@@ -65,6 +81,7 @@ internal static partial class CommandLine
             DefaultPermissions = result.GetValue(Options.DefaultPermissions),
             AutoUnmount = result.GetValue(Options.AutoUnmount),
             FsName = result.GetValue(Options.FsName),
+            ExportState = result.GetValue(Options.ExportState),
             Threads = result.GetValue(Options.Threads) ?? Math.Max(2, Environment.ProcessorCount),
             IoUring = result.GetValue(Options.IoUring),
             MaxWrite = result.GetValue(Options.MaxWrite) ?? Options.MaxWriteLimit,
@@ -100,6 +117,7 @@ internal static partial class CommandLine
     private static PassthroughConfig CreateConfig(ParseResult result, bool readOnly)
     {
         var defaults = new PassthroughConfig();
+        bool export = result.GetValue(Options.Export);
         var config = new PassthroughConfig
         {
             EntryTimeout = result.GetValue(Options.EntryTimeout) ?? defaults.EntryTimeout,
@@ -126,6 +144,9 @@ internal static partial class CommandLine
             // Somebody has to check what other users may do: the kernel, or else the host as each of them.
             CheckPermissions = result.GetValue(Options.AllowOther) && !result.GetValue(Options.DefaultPermissions),
             AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),
+            ExportSupport = export,
+            RetainedMappings = result.GetValue(Options.RetainedMappings)
+                ?? (export ? RetainedForExport : defaults.RetainedMappings),
             ClearUmask = true, // this program does nothing but serve
         };
         IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);
@@ -142,9 +163,12 @@ internal static partial class CommandLine
         RootCommand command = Options.CreateCommand();
         return PropertyName().Replace(sentence, match =>
         {
-            string name = match.Value == nameof(PassthroughConfig.BackingFiles)
-                ? Options.Passthrough.Name
-                : "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant();
+            string name = match.Value switch
+            {
+                nameof(PassthroughConfig.BackingFiles) => Options.Passthrough.Name,
+                nameof(PassthroughConfig.ExportSupport) => Options.Export.Name,
+                _ => "--" + WordStart().Replace(match.Value, "-$0").ToLowerInvariant(),
+            };
             return FindOption(command, name) is null ? match.Value : name;
         });
     }

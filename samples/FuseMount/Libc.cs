@@ -147,6 +147,9 @@ internal static unsafe partial class Libc
     public static partial int syncfs(int fd);
 
     [LibraryImport("libc")]
+    public static partial int fsync(int fd);
+
+    [LibraryImport("libc")]
     private static partial int statx(int directory, byte* path, int flags, uint mask, byte* buffer);
 
     [LibraryImport("libc")]

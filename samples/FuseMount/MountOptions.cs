@@ -40,6 +40,9 @@ internal sealed record MountOptions
     /// <summary>What mount tables show as the source; null for the source itself.</summary>
     public string? FsName { get; init; }
 
+    /// <summary>The file in which handles outlive the mount, or null.</summary>
+    public string? ExportState { get; init; }
+
     public required int Threads { get; init; }
 
     /// <summary>Requests over io_uring, where the kernel can.</summary>

@@ -33,12 +33,14 @@ internal static class MountedSource
             return 0;
         }
 
+        ExportState? state = ExportState.At(options.ExportState, paths);
+
         // No directory of the user's is kept busy, and nothing here depends on one any more.
         Directory.SetCurrentDirectory("/");
         RaiseFileLimit();
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
         Served served = options.Mounts.Count == 0
-            ? new ServedDirectory(CreateFileSystem(options.Config, paths.Source, loggers), options)
+            ? new ServedDirectory(CreateFileSystem(options.Config, paths.Source, loggers), options, state)
             : new ServedTree(
                 options with { Mounts = paths.Mounts }, paths.MountPoint,
                 (config, source) => CreateFileSystem(config, source, loggers), loggers);
@@ -84,6 +86,7 @@ internal static class MountedSource
         transport.Connect(mount.DeviceFd);
         var server = new Server(session, mount.DeviceFd, options.Threads, status, logger);
         Exception? fault;
+        bool hasServed = false;
         try
         {
             // Beside a ring one thread is enough for INIT and what owes no answer.
@@ -94,7 +97,8 @@ internal static class MountedSource
                 server.Start();
             }
 
-            if (fault is null && !status.End.IsCompleted)
+            hasServed = fault is null;
+            if (hasServed && !status.End.IsCompleted)
             {
                 Log.Serving(logger, paths.Source, paths.MountPoint, options.Threads);
                 announce($"mounted {options.Source} at {options.MountPoint}");
@@ -111,7 +115,10 @@ internal static class MountedSource
             RunAside(mount.Remove);
         }
 
-        if (server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false)
+        bool isQuiet = server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false;
+        MountException? unsaved = hasServed ? served.SaveState() : null;
+        fault ??= unsaved;
+        if (isQuiet)
         {
             served.Dispose();
         }

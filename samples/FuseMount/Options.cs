@@ -19,6 +19,7 @@ internal static class Options
 
     private const int MaxWriteLeast = 4096;
     private const int MaxThreads = 256;
+    private const int MaxRetainedMappings = 100_000_000;
     private const double MaxTimeout = 1e9;
 
     private const string Description = """
@@ -83,6 +84,21 @@ internal static class Options
     public static readonly Option<bool> Passthrough = Switch(
         "--passthrough", "The kernel reads and writes the files of SOURCE by itself; needs root and Linux 6.9, and " +
             "does without where it cannot");
+    public static readonly Option<bool> Export = Switch(
+        "--export", "Handles of files stay good after the kernel has forgotten the file: for NFS export and " +
+            "name_to_handle_at; needs CAP_DAC_READ_SEARCH");
+    public static readonly Option<string?> ExportState = new("--export-state")
+    {
+        Description = "With --export: read at the start if it is there, written at the end, so that handles outlive " +
+            "the mount",
+        HelpName = "FILE",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = Last,
+    };
+
+    public static readonly Option<int?> RetainedMappings = Number(
+        "--retained-mappings", "N", "For how many forgotten files the number is remembered; default 65536, with " +
+            "--export 1000000", 0, MaxRetainedMappings);
     public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
 
     public static readonly Option<string[]> Mount = Several(
@@ -142,7 +158,8 @@ internal static class Options
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
-        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough, ReadOnly,
+        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
+        Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,

@@ -13,6 +13,9 @@ internal abstract class Served : IDisposable
     /// <summary>Whether the kernel holds writes back.</summary>
     public abstract bool Writeback { get; }
 
+    /// <summary>Writes down what the next mount has to know; returns what went wrong.</summary>
+    public virtual MountException? SaveState() => null;
+
     /// <summary>Takes no orders any more. The file systems stay, as requests may be under way.</summary>
     public virtual void Close()
     {
@@ -36,11 +39,25 @@ internal abstract class Served : IDisposable
 }
 
 /// <summary>One directory.</summary>
-internal sealed class ServedDirectory(PassthroughFileSystem fileSystem, MountOptions options) : Served
+internal sealed class ServedDirectory : Served
 {
-    public override IFileSystem FileSystem { get; } = WithIds(fileSystem, options, "/");
+    private readonly PassthroughFileSystem _fileSystem;
+    private readonly ExportState? _state;
 
-    public override bool Writeback => fileSystem.Config.Writeback;
+    /// <summary>Takes over a file system, which goes on from where it was if there is a file that says so.</summary>
+    public ServedDirectory(PassthroughFileSystem fileSystem, MountOptions options, ExportState? state)
+    {
+        _fileSystem = fileSystem;
+        _state = state;
+        FileSystem = WithIds(fileSystem, options, "/");
+        state?.Load(fileSystem);
+    }
 
-    public override void Dispose() => fileSystem.Dispose();
+    public override IFileSystem FileSystem { get; }
+
+    public override bool Writeback => _fileSystem.Config.Writeback;
+
+    public override MountException? SaveState() => _state?.Save(_fileSystem);
+
+    public override void Dispose() => _fileSystem.Dispose();
 }

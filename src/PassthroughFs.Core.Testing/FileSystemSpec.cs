@@ -18,6 +18,11 @@ public sealed record FileSystemSpecOptions
     public Func<int>? RememberedCount { get; init; }
 
     /// <summary>
+    /// A forgotten node is found again by a lookup of "." on its NodeId, if its file is there, and is ESTALE otherwise.
+    /// </summary>
+    public bool FindsForgotten { get; init; }
+
+    /// <summary>
     /// A node is kept by kernel handle: one whose last name is gone may answer ESTALE, as nothing keeps the file.
     /// </summary>
     public bool DeletedMayBeStale { get; init; }
@@ -40,7 +45,7 @@ public static class FileSystemSpec
         (2, FileSystemStep.Symlink), (1, FileSystemStep.ReadLink), (4, FileSystemStep.Link), (4, FileSystemStep.Unlink),
         (3, FileSystemStep.Rmdir), (8, FileSystemStep.Rename), (6, FileSystemStep.Create), (4, FileSystemStep.Open),
         (4, FileSystemStep.Read), (4, FileSystemStep.Write), (3, FileSystemStep.Release), (1, FileSystemStep.List),
-        (1, FileSystemStep.ListPlus));
+        (1, FileSystemStep.ListPlus), (3, FileSystemStep.LookupByNode));
 
     /// <summary>
     /// Runs a sequence; returns what was wrong, or null. At the end every handle is released and every node forgotten.

@@ -6,6 +6,9 @@ public enum FileSystemStep
     /// <summary>LOOKUP, of bad names and "." too.</summary>
     Lookup,
 
+    /// <summary>LOOKUP of "." or ".." on a NodeId that was given once, and may be forgotten.</summary>
+    LookupByNode,
+
     /// <summary>FORGET of some or too many lookups.</summary>
     Forget,
 

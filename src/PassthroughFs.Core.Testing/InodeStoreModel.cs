@@ -12,7 +12,7 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
     private readonly InodeAllocatorModel? _allocator = setup.UseHostIno ? new InodeAllocatorModel() : null;
     private readonly Dictionary<Identity, Live> _live = [];
     private readonly Dictionary<NodeId, Live> _byNode = [];
-    private readonly List<(Identity Identity, NodeId Node, ulong Birth)> _remembered = [];
+    private readonly List<(Identity Identity, NodeId Node, ulong Birth, HostFile File)> _remembered = [];
     private ulong _next = 2;
 
     public IReadOnlyCollection<Live> All => _live.Values;
@@ -30,7 +30,28 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
             return live;
         }
 
-        return Insert(file, identity, NodeOf(identity, birth), 1);
+        NodeId node = NodeOf(identity, birth);
+        return Insert(file, identity, node, 1);
+    }
+
+    /// <summary>The file that is remembered to have had a node, if it can be opened by its handle.</summary>
+    public HostFile? Remembered(NodeId node) => !setup.Reopens ? null
+        : _remembered.Find(item => item.Node == node && !item.Identity.Handle.IsNone).File;
+
+    /// <summary>Another store goes on: what can be opened by handle is remembered, and nothing lives.</summary>
+    public void Restart()
+    {
+        _remembered.RemoveAll(item => item.Identity.Handle.IsNone);
+        foreach (Live live in _live.Values)
+        {
+            if (live.Node != NodeId.Root && !live.Identity.Handle.IsNone)
+            {
+                _remembered.Add((live.Identity, live.Node, live.Birth, live.File));
+            }
+        }
+
+        _live.Clear();
+        _byNode.Clear();
     }
 
     public Live AddRoot(HostFile file, in InodeKey key, in KernelHandle handle) =>
@@ -55,14 +76,15 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
         _live.Remove(live.Identity);
         _byNode.Remove(node);
         bool comesByItself = setup.UseHostIno && (node.Value & InodeAllocator.VirtualBit) == 0;
-        if (!comesByItself && setup.RetainedMappings > 0)
+        bool canReopen = setup.Reopens && !live.Identity.Handle.IsNone;
+        if ((!comesByItself || canReopen) && setup.RetainedMappings > 0)
         {
             if (_remembered.Count == setup.RetainedMappings)
             {
                 _remembered.RemoveAt(0);
             }
 
-            _remembered.Add((live.Identity, node, live.Birth));
+            _remembered.Add((live.Identity, node, live.Birth, live.File));
         }
 
         return live;
@@ -96,14 +118,16 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
         int index = _remembered.FindIndex(item => item.Identity == identity);
         if (index >= 0)
         {
-            (_, NodeId node, ulong bornThen) = _remembered[index];
+            (_, NodeId node, ulong bornThen, _) = _remembered[index];
             _remembered.RemoveAt(index);
+            ForgetDeleted(identity);
             if (!identity.Handle.IsNone || birth == 0 || bornThen == 0 || birth == bornThen)
             {
                 return node;
             }
         }
 
+        ForgetDeleted(identity);
         if (_allocator is null)
         {
             return new NodeId(_next++);
@@ -111,6 +135,15 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
 
         NodeId made = _allocator.Allocate(identity.Key, false);
         return _byNode.ContainsKey(made) ? _allocator.Allocate(identity.Key, true) : made;
+    }
+
+    /// <summary>A number that shows up with a handle was given away by whatever else had it.</summary>
+    private void ForgetDeleted(Identity identity)
+    {
+        if (!identity.Handle.IsNone)
+        {
+            _remembered.RemoveAll(item => item.Identity.Key == identity.Key);
+        }
     }
 
     internal readonly record struct Identity(InodeKey Key, KernelHandle Handle);

@@ -12,13 +12,15 @@ internal sealed class InodeStoreRun : IDisposable
 
     private readonly InodeStoreSetup _setup;
     private readonly DescriptorLedger _ledger;
-    private readonly InodeStore _store;
+    private InodeStore _store;
     private readonly InodeStoreModel _model;
     private readonly HostFile _root;
     private readonly HostVolume[] _volumes;
     private readonly Stack<(HostVolume Volume, ulong Mount)>[] _mountPoints;
     private readonly HashSet<NodeId> _seen = [NodeId.Root];
+    private readonly List<NodeId> _given = [];
     private ulong _lastMount = 3;
+    private int _opened;
 
     public InodeStoreRun(InodeStoreSetup setup, IDescriptors? descriptors)
     {
@@ -68,6 +70,10 @@ internal sealed class InodeStoreRun : IDisposable
                 HostFile? file = step.B == Steps.MaxNumber ? _root : volume[name];
                 return file is null
                     ? null : Lookup(file, file == _root ? 0 : mount, step.Kind == InodeStoreStep.Lookup);
+            case InodeStoreStep.LookupByNode:
+                return LookupByNode(step);
+            case InodeStoreStep.Restart:
+                return _setup.Restart is null ? null : Restart(_setup.Restart);
             case InodeStoreStep.Clear:
                 return Clear();
             case InodeStoreStep.ForgetOthers:
@@ -135,7 +141,16 @@ internal sealed class InodeStoreRun : IDisposable
         NodeId node = default;
         if (byIdentityFirst)
         {
-            found = _store.TryLookup(key, file.Birth, file.Handle, out node);
+            // Only one without a descriptor may need its handle: for the others one look at the host is enough.
+            InodeMatch match = _store.TryLookup(key, file.Birth, out node);
+            bool needsHandle = !isNew && expected.Fd < 0 && !file.Handle.IsNone;
+            if (match == InodeMatch.Found == needsHandle && !isNew)
+            {
+                return $"{key} is known by its number alone: {match}";
+            }
+
+            found = match == InodeMatch.Found ||
+                (match == InodeMatch.NeedsHandle && _store.TryLookup(key, file.Birth, file.Handle, out node));
             if (found == isNew)
             {
                 return isNew ? $"{key} is found as {node}, but does not live" : $"{key} is not found";
@@ -153,7 +168,7 @@ internal sealed class InodeStoreRun : IDisposable
             if (isNew)
             {
                 expected.Fd = fd;
-                file.Users += file.Handle.IsNone ? 1 : 0;
+                file.Users += IsHeld(expected) ? 1 : 0;
             }
             else
             {
@@ -162,7 +177,11 @@ internal sealed class InodeStoreRun : IDisposable
             }
         }
 
-        _seen.Add(node);
+        if (_seen.Add(node))
+        {
+            _given.Add(node);
+        }
+
         return node == expected.Node ? null : $"{key} is node {node} instead of {expected.Node}";
     }
 
@@ -236,11 +255,53 @@ internal sealed class InodeStoreRun : IDisposable
     private void Gone(InodeStoreModel.Live gone)
     {
         _ledger.Closed(gone.Fd);
-        if (gone.File != _root && gone.File.Handle.IsNone)
+        if (gone.File != _root && IsHeld(gone))
         {
             gone.File.Users--;
             gone.File.Volume.FreeIfGone(gone.File);
         }
+    }
+
+    /// <summary>Whether the host keeps the file for it: by descriptor, or as if by one where tests have none.</summary>
+    private static bool IsHeld(InodeStoreModel.Live live) => live.Fd >= 0 || live.Identity.Handle.IsNone;
+
+    /// <summary>Names a node that the client was given once by its number.</summary>
+    private string? LookupByNode(Step<InodeStoreStep> step)
+    {
+        if (_given.Count == 0)
+        {
+            return null;
+        }
+
+        NodeId node = _given[((step.A * (Steps.MaxNumber + 1)) + step.B) % _given.Count];
+        HostFile? file = _model.Remembered(node);
+        bool isRemembered = _store.TryGetRemembered(node, out RememberedInode inode);
+        if (isRemembered != file is not null)
+        {
+            return $"node {node} is {(isRemembered ? "" : "not ")}remembered";
+        }
+
+        if (file is null || file.Links == 0)
+        {
+            return null;
+        }
+
+        // Opened by its handle, it is the file that the client means.
+        return inode.Node == node && inode.Handle == file.Handle
+            ? Lookup(file, inode.Key.Mnt, false) ?? (_model.Find(node) is null ? $"node {node} is another" : null)
+            : $"node {node} is remembered as {inode.Node} with another handle";
+    }
+
+    private string? Restart(Func<InodeStore, InodeStore> restart)
+    {
+        InodeStore old = _store;
+        _store = restart(old);
+        old.Dispose();
+        List<InodeStoreModel.Live> all = [.. _model.All];
+        _model.Restart();
+        all.ForEach(Gone);
+        AddRoot();
+        return null;
     }
 
     private void AddRoot()
@@ -282,7 +343,8 @@ internal sealed class InodeStoreRun : IDisposable
 
     private NewInode New(HostFile file, in InodeKey key, out int fd)
     {
-        fd = _ledger.Open();
+        // Half of those with a handle have a descriptor as well, where some have.
+        fd = _setup.SomeHaveDescriptors && !file.Handle.IsNone && (_opened++ & 1) != 0 ? -1 : _ledger.Open();
         return new NewInode
         {
             Key = key,

@@ -9,6 +9,17 @@ public sealed record InodeStoreSetup
     /// <summary>Inodes are known by kernel handle: the host may give a deleted file's number away at once.</summary>
     public bool UseHandles { get; init; }
 
+    /// <summary>
+    /// With <see cref="UseHandles"/>: half of the inodes have a descriptor as well, and are known by their number.
+    /// </summary>
+    public bool SomeHaveDescriptors { get; init; }
+
+    /// <summary>Forgotten inodes are opened again by NodeId.</summary>
+    public bool Reopens { get; init; }
+
+    /// <summary>Another store that goes on with the NodeIds of one, as after a restart; null for none.</summary>
+    public Func<InodeStore, InodeStore>? Restart { get; init; }
+
     /// <summary>The host says when a file was born.</summary>
     public bool HasBirthTimes { get; init; } = true;
 
@@ -22,5 +33,6 @@ public sealed record InodeStoreSetup
     public int RetainedMappings { get; init; } = 4;
 
     /// <summary>A store for this setup.</summary>
-    public InodeStore CreateStore() => new(UseHostIno ? new InodeAllocator() : null, Math.Max(0, RetainedMappings));
+    public InodeStore CreateStore() =>
+        new(UseHostIno ? new InodeAllocator() : null, Math.Max(0, RetainedMappings), Reopens);
 }

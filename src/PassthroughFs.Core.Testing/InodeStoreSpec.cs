@@ -40,6 +40,12 @@ public enum InodeStoreStep
     /// <summary>Lookups of the root, or of a node that does not live, are given back.</summary>
     ForgetOthers,
 
+    /// <summary>A node is named by its number alone, forgotten or not: its inode is opened by its handle.</summary>
+    LookupByNode,
+
+    /// <summary>Another store goes on with what this one has given.</summary>
+    Restart,
+
     /// <summary>Everything is forgotten and the root is there anew.</summary>
     Clear,
 }
@@ -58,12 +64,13 @@ public static class InodeStoreSpec
         (8, InodeStoreStep.Create), (3, InodeStoreStep.Link), (3, InodeStoreStep.Rename), (6, InodeStoreStep.Unlink),
         (1, InodeStoreStep.Mount), (14, InodeStoreStep.Lookup), (5, InodeStoreStep.Add), (10, InodeStoreStep.Forget),
         (3, InodeStoreStep.ForgetTooMany), (2, InodeStoreStep.ForgetInUse), (2, InodeStoreStep.ForgetOthers),
-        (1, InodeStoreStep.Clear));
+        (4, InodeStoreStep.LookupByNode), (1, InodeStoreStep.Restart), (1, InodeStoreStep.Clear));
 
     /// <summary>Runs a sequence on a store of its own; returns what was wrong, or null.</summary>
     /// <param name="setup">The kind of host and store.</param>
     /// <param name="descriptors">
-    /// Gives each inode a descriptor for the store to own; null for none. Not asked where inodes are known by handle.
+    /// Gives each inode a descriptor for the store to own; null for none. Not asked for inodes that are known by
+    /// handle.
     /// </param>
     /// <param name="steps">The sequence.</param>
     public static string? Check(
@@ -71,7 +78,7 @@ public static class InodeStoreSpec
     {
         ArgumentNullException.ThrowIfNull(setup);
         ArgumentNullException.ThrowIfNull(steps);
-        using var run = new InodeStoreRun(setup, setup.UseHandles ? null : descriptors);
+        using var run = new InodeStoreRun(setup, setup.UseHandles && !setup.SomeHaveDescriptors ? null : descriptors);
         foreach (Step<InodeStoreStep> step in steps)
         {
             string? fault = run.Do(step) ?? run.Invariants();

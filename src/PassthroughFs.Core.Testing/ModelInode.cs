@@ -28,6 +28,9 @@ internal sealed class ModelInode(uint type, uint mode)
     /// <summary>The NodeId it has, or had when it was last held.</summary>
     public NodeId Node { get; set; }
 
+    /// <summary>The generation that came with it.</summary>
+    public ulong Generation { get; set; }
+
     /// <summary>How many lookups the client holds.</summary>
     public ulong Lookups { get; set; }
 

@@ -36,13 +36,19 @@ public readonly ref struct HostInode : IDisposable
     /// <summary>The O_PATH file descriptor, or -1 if it is kept by handle. Borrowed.</summary>
     public int Fd => _slot.Fd;
 
-    /// <summary>The kernel handle, where it is kept by handle.</summary>
+    /// <summary>The kernel handle, or none where handles are not in use or it has none.</summary>
     public KernelHandle Handle => _slot.Handle;
 
     internal int Slot => _index;
 
     /// <summary>With <see cref="Handle"/>: the number of its mount.</summary>
     internal int Mount => _slot.Mount;
+
+    /// <summary>Tells it from a later inode with its NodeId; never 0, and the same whenever it comes again.</summary>
+    /// <param name="fileSystem">With <see cref="Handle"/>: the number of the host's file system.</param>
+    internal uint Generation(ulong fileSystem) => _slot.Handle.IsNone
+        ? KernelHandle.ToGeneration(_slot.Key, _slot.Birth)
+        : _slot.Handle.ToGeneration(fileSystem);
 
     /// <summary>How many lookups the client holds at this moment.</summary>
     public ulong LookupCount => System.Threading.Volatile.Read(ref Unsafe.AsRef(in _slot.Lookups));

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.Threading;
 using PassthroughFs.Core.Api;
@@ -75,6 +76,37 @@ public sealed class InodeAllocator
             (ulong dev, ulong mnt) = _pairsById[id - 1];
             key = new InodeKey(node.Value & MaxHostIno, dev, mnt);
             return true;
+        }
+    }
+
+    internal void Save(NodeState state)
+    {
+        lock (_lock)
+        {
+            state.NextVirtualIno = _nextVirtualIno;
+            state.Pairs.AddRange(_pairsById);
+        }
+    }
+
+    /// <summary>Goes on from what was saved, before anything was allocated.</summary>
+    /// <param name="state">What was saved.</param>
+    /// <param name="translate">What a pair is now, null if it is nothing: its number stays taken.</param>
+    internal void Restore(NodeState state, Func<(ulong Dev, ulong Mnt), (ulong Dev, ulong Mnt)?> translate)
+    {
+        lock (_lock)
+        {
+            _nextVirtualIno = Math.Max(_nextVirtualIno, state.NextVirtualIno);
+            foreach ((ulong Dev, ulong Mnt) saved in state.Pairs)
+            {
+                (ulong Dev, ulong Mnt) pair = translate(saved) ?? (ulong.MaxValue, (ulong)_pairsById.Count);
+                if (!_pairs.TryAdd(pair, (byte)(_pairsById.Count + 1)))
+                {
+                    pair = (ulong.MaxValue, (ulong)_pairsById.Count);
+                    _pairs.Add(pair, (byte)(_pairsById.Count + 1));
+                }
+
+                _pairsById.Add(pair);
+            }
         }
     }
 

@@ -23,6 +23,7 @@ internal struct InodeSlot
     /// <summary>The lookup count. Goes from 0 to 1 only under the store's lock.</summary>
     public ulong Lookups;
 
+    /// <summary>Its kernel handle; none where handles are not in use, or this inode has none.</summary>
     public KernelHandle Handle;
 
     /// <summary>
@@ -30,10 +31,13 @@ internal struct InodeSlot
     /// </summary>
     public PinCount Pins;
 
-    /// <summary>The O_PATH fd, or <see cref="NoFd"/>.</summary>
+    /// <summary>
+    /// The O_PATH fd, or <see cref="NoFd"/>. Whether there is one may change while the inode lives, like everything
+    /// here: under the store's lock, while nobody has it pinned.
+    /// </summary>
     public int Fd;
 
-    /// <summary>The number of the mount in <see cref="MountFds"/>, if the inode is kept by handle.</summary>
+    /// <summary>With <see cref="Handle"/>: the number of its mount in <see cref="MountFds"/>.</summary>
     public int Mount;
 
     /// <summary>st_mode when it was first seen; its type never changes.</summary>
@@ -97,6 +101,13 @@ internal struct InodeSlot
         }
     }
 
+    /// <summary>
+    /// Whether the host's number alone tells that it is this inode: the fd keeps the number from being given away. (Of
+    /// one without fd and handle nothing else is known.) Otherwise only the handle does.
+    /// </summary>
+    public readonly bool KeyTells => Fd >= 0 || Handle.IsNone;
+
     /// <summary>Whether this is the inode with <paramref name="key"/> and <paramref name="handle"/>.</summary>
-    public readonly bool Is(in InodeKey key, in KernelHandle handle) => Key == key && Handle == handle;
+    public readonly bool Is(in InodeKey key, in KernelHandle handle) =>
+        Key == key && (KeyTells || Handle == handle);
 }

@@ -11,8 +11,17 @@ public sealed partial class InodeStore
     /// </summary>
     private int Remember(int slot)
     {
-        bool comesByItself = _allocator is not null && (_table[slot].Node & InodeAllocator.VirtualBit) == 0;
-        if (comesByItself || _retained == 0)
+        ref InodeSlot gone = ref _table[slot];
+        bool comesByItself = _allocator is not null && (gone.Node & InodeAllocator.VirtualBit) == 0;
+        bool canReopen = _reopens && !gone.Handle.IsNone;
+        return comesByItself && !canReopen ? 0
+            : Remember(new NodeId(gone.Node), gone.Key, gone.Birth, gone.Handle, gone.Mount);
+    }
+
+    /// <summary>Remembers a mapping as the newest. Returns its slot, or 0 if none shall be remembered.</summary>
+    private int Remember(NodeId node, in InodeKey key, ulong birth, in KernelHandle handle, int mount)
+    {
+        if (_retained == 0)
         {
             return 0;
         }
@@ -22,13 +31,19 @@ public sealed partial class InodeStore
             DropRemembered(_oldestRemembered);
         }
 
+        if (_reopens && !handle.IsNone)
+        {
+            _mounts?.Remember(mount);
+        }
+
         int index = _table.Take();
         ref InodeSlot remembered = ref _table[index];
-        ref InodeSlot gone = ref _table[slot];
-        remembered.Node = gone.Node;
-        remembered.Key = gone.Key;
-        remembered.Birth = gone.Birth;
-        remembered.Handle = gone.Handle;
+        remembered.Node = node.Value;
+        remembered.Key = key;
+        remembered.Birth = birth;
+        remembered.Handle = handle;
+        remembered.Mount = mount;
+        remembered.Fd = InodeSlot.NoFd;
         remembered.IsRemembered = true;
         remembered.PreviousRemembered = _newestRemembered;
         remembered.NextRemembered = 0;
@@ -68,13 +83,41 @@ public sealed partial class InodeStore
             _newestRemembered = slot.PreviousRemembered;
         }
 
+        if (_reopens && !slot.Handle.IsNone)
+        {
+            _mounts?.Drop(slot.Mount);
+        }
+
         slot.IsRemembered = false;
         _remembered--;
         _table.Unlink(index);
         _table.Free(index);
     }
 
-    private void ForgetMapping(in InodeKey key, in KernelHandle handle)
+    /// <summary>Looks up what is remembered of a forgotten inode that can be opened by its handle.</summary>
+    /// <remarks>
+    /// Its NodeId is what <see cref="Add"/> gives it when the caller has opened it. In the store of a file system its
+    /// mount stays known until the caller drops it.
+    /// </remarks>
+    public bool TryGetRemembered(NodeId node, out RememberedInode inode)
+    {
+        lock (_lock)
+        {
+            int slot = _table.Find(node, int.MaxValue);
+            if (slot == 0 || !_table[slot].IsRemembered || !_reopens || _table[slot].Handle.IsNone)
+            {
+                inode = default;
+                return false;
+            }
+
+            inode = RememberedAt(slot);
+            _mounts?.Remember(inode.Mount);
+            return true;
+        }
+    }
+
+    /// <summary>Drops what is remembered of an inode that is gone for good.</summary>
+    internal void ForgetMapping(in InodeKey key, in KernelHandle handle)
     {
         lock (_lock)
         {
@@ -84,6 +127,12 @@ public sealed partial class InodeStore
                 DropRemembered(slot);
             }
         }
+    }
+
+    private RememberedInode RememberedAt(int slot)
+    {
+        ref InodeSlot from = ref _table[slot];
+        return new RememberedInode(new NodeId(from.Node), from.Key, from.Birth, from.Handle, from.Mount);
     }
 
     private unsafe bool IsDeleted(in HostInode inode)

@@ -25,6 +25,7 @@ public sealed partial class InodeStore : IDisposable
     private readonly InodeTable _table = new();
     private readonly InodeAllocator? _allocator;
     private readonly MountFds? _mounts;
+    private readonly bool _reopens;
     private readonly int _retained;
 
     private ulong _nextNode = NodeId.Root.Value + 1;
@@ -37,19 +38,27 @@ public sealed partial class InodeStore : IDisposable
     /// <summary>An empty store.</summary>
     /// <param name="allocator">Makes NodeIds from the host's inode numbers; null counts from 2 on.</param>
     /// <param name="retainedMappings">How many forgotten inodes keep their NodeId.</param>
-    public InodeStore(InodeAllocator? allocator, int retainedMappings)
-        : this(allocator, retainedMappings, null)
+    /// <param name="reopens">
+    /// Forgotten inodes are opened again by NodeId (<see cref="TryGetRemembered"/>): each that has a handle is
+    /// remembered, NodeIds from the host's numbers included.
+    /// </param>
+    public InodeStore(InodeAllocator? allocator, int retainedMappings, bool reopens = false)
+        : this(allocator, retainedMappings, null, reopens)
     {
     }
 
-    /// <summary>As above, with the open mounts of inodes that are kept by handle.</summary>
-    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds? mounts)
+    /// <summary>As above, with the mounts of inodes that have a handle; those of remembered ones are remembered too.
+    /// </summary>
+    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds? mounts, bool reopens)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(retainedMappings);
         _allocator = allocator;
         _retained = retainedMappings;
         _mounts = mounts;
+        _reopens = reopens;
     }
+
+    internal InodeAllocator? Allocator => _allocator;
 
     /// <summary>How many inodes are live.</summary>
     public int Count => Volatile.Read(ref _live);
@@ -74,38 +83,26 @@ public sealed partial class InodeStore : IDisposable
         }
     }
 
-    /// <summary>Finds a live inode by its identity and counts one lookup.</summary>
+    /// <summary>Finds a live inode by the host's identity alone and counts one lookup.</summary>
     /// <param name="key">The host's identity.</param>
     /// <param name="birth">
-    /// Birth time in nanoseconds, 0 if not known. For an inode without <paramref name="handle"/> a different birth time
-    /// means that the number was given to another file between the caller's two looks at it: not found.
+    /// Birth time in nanoseconds, 0 if not known. A different one means that the number was given to another file
+    /// between the caller's two looks at it: not found.
     /// </param>
-    /// <param name="handle">The kernel handle, or none; it must agree.</param>
+    /// <param name="node">The NodeId, if it is found.</param>
+    /// <remarks>A miss is not confirmed under the lock: <see cref="Add"/> does that.</remarks>
+    public InodeMatch TryLookup(in InodeKey key, ulong birth, out NodeId node) =>
+        TryLookup(key, birth, KernelHandle.None, out node, out bool isDisputed) ? InodeMatch.Found
+            : isDisputed ? InodeMatch.NeedsHandle : InodeMatch.None;
+
+    /// <summary>Finds a live inode by its identity and its kernel handle and counts one lookup.</summary>
+    /// <param name="key">The host's identity.</param>
+    /// <param name="birth">As above.</param>
+    /// <param name="handle">The kernel handle, or none. It tells where no file descriptor holds the inode.</param>
     /// <param name="node">The NodeId.</param>
     /// <remarks>A miss is not confirmed under the lock: <see cref="Add"/> does that.</remarks>
-    public bool TryLookup(in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node)
-    {
-        node = NodeId.None;
-        int slot = _table.Find(key, handle, InodeTable.MaxSteps);
-        if (slot == 0)
-        {
-            return false;
-        }
-
-        Reach("InodeStore.TryLookup: found");
-        ref InodeSlot found = ref _table[slot];
-        if (!found.TryPin())
-        {
-            return false;
-        }
-
-        Reach("InodeStore.TryLookup: pinned");
-        bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
-            found.TryAddLookup();
-        node = isIt ? new NodeId(found.Node) : NodeId.None;
-        Unpin(slot);
-        return isIt;
-    }
+    public bool TryLookup(in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node) =>
+        TryLookup(key, birth, handle, out node, out _);
 
     /// <summary>
     /// Counts one lookup of an inode, which becomes live if it was not. The store takes over
@@ -155,54 +152,6 @@ public sealed partial class InodeStore : IDisposable
         }
     }
 
-    /// <summary>
-    /// Gives back lookups. At 0 the inode goes, and its file descriptor when nobody uses it any more.
-    /// </summary>
-    /// <remarks>An unknown NodeId and the root are ignored; more than were counted is as many as were.</remarks>
-    public void Forget(NodeId node, ulong count)
-    {
-        if (node == NodeId.Root)
-        {
-            return;
-        }
-
-        using HostInode inode = Get(node);
-        if (inode.IsNone || count == 0)
-        {
-            return;
-        }
-
-        int slot = inode.Slot;
-        if (_table[slot].RemoveLookups(count) != 0)
-        {
-            return;
-        }
-
-        Reach("InodeStore.Forget: at zero");
-        int remembered;
-        lock (_lock)
-        {
-            // Somebody else may have removed it, or looked it up again, before this thread got here. It is still this
-            // inode's slot, because it is pinned.
-            if (!_table[slot].IsLive || Volatile.Read(ref _table[slot].Lookups) != 0)
-            {
-                return;
-            }
-
-            Remove(slot);
-            remembered = Remember(slot);
-        }
-
-        Reach("InodeStore.Forget: removed");
-        if (remembered != 0 && _removals != _table[slot].Removals && IsDeleted(inode))
-        {
-            Reach("InodeStore.Forget: deleted");
-            ForgetMapping(inode.Key, inode.Handle);
-        }
-
-        Unpin(slot);
-    }
-
     /// <summary>How many lookups of a node the client holds; 0 if it is not known.</summary>
     public ulong LookupCount(NodeId node)
     {
@@ -210,69 +159,7 @@ public sealed partial class InodeStore : IDisposable
         return inode.IsNone ? 0 : inode.LookupCount;
     }
 
-    /// <summary>
-    /// Says that a name was removed or replaced: from now on an inode that is forgotten is checked for being deleted
-    /// before it is remembered.
-    /// </summary>
-    public void NoteRemoval() => Interlocked.Increment(ref _removals);
-
-    /// <summary>Lists live inodes, the root included, a piece at a time.</summary>
-    /// <param name="start">0, or what <paramref name="next"/> was after the piece before.</param>
-    /// <param name="nodes">Gets nodes.</param>
-    /// <param name="next">Where to go on.</param>
-    /// <returns>How many there were; 0 at the end.</returns>
-    public int ListLive(ulong start, Span<NodeId> nodes, out ulong next)
-    {
-        int count = 0;
-        lock (_lock)
-        {
-            int slot = (int)Math.Clamp(start, 1, (ulong)_table.Used);
-            for (; slot < _table.Used && count < nodes.Length; slot++)
-            {
-                if (_table[slot].IsLive)
-                {
-                    nodes[count++] = new NodeId(_table[slot].Node);
-                }
-            }
-
-            next = (ulong)slot;
-        }
-
-        return count;
-    }
-
-    /// <summary>Forgets everything, the root and what is remembered included. NodeIds are not used again.</summary>
-    public void Clear()
-    {
-        for (int slot = 1; ; slot++)
-        {
-            lock (_lock)
-            {
-                if (slot >= _table.Used)
-                {
-                    return;
-                }
-
-                if (_table[slot].IsRemembered)
-                {
-                    DropRemembered(slot);
-                    continue;
-                }
-
-                if (!_table[slot].IsLive)
-                {
-                    continue;
-                }
-
-                Volatile.Write(ref _table[slot].Lookups, 0);
-                Remove(slot);
-            }
-
-            Unpin(slot);
-        }
-    }
-
-    /// <summary>As <see cref="Clear"/>.</summary>
+    /// <summary>As <see cref="Clear()"/>.</summary>
     public void Dispose() => Clear();
 
     /// <summary>Lets go of a slot; the last one closes the file descriptor and frees the slot.</summary>
@@ -294,6 +181,31 @@ public sealed partial class InodeStore : IDisposable
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
     static partial void Reach(string point);
+
+    private bool TryLookup(
+        in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node, out bool isDisputed)
+    {
+        node = NodeId.None;
+        int slot = _table.Find(key, handle, InodeTable.MaxSteps, out isDisputed);
+        if (slot == 0)
+        {
+            return false;
+        }
+
+        Reach("InodeStore.TryLookup: found");
+        ref InodeSlot found = ref _table[slot];
+        if (!found.TryPin())
+        {
+            return false;
+        }
+
+        Reach("InodeStore.TryLookup: pinned");
+        bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
+            found.TryAddLookup();
+        node = isIt ? new NodeId(found.Node) : NodeId.None;
+        Unpin(slot);
+        return isIt;
+    }
 
     /// <summary>Pins a slot that was found without the lock, if it is (still) that node's.</summary>
     private bool TryPin(int slot, NodeId node)
@@ -324,7 +236,7 @@ public sealed partial class InodeStore : IDisposable
             if (!found.IsRemembered)
             {
                 // From 0 as well: the thread that brought it there waits for the lock, and will see the new count. The
-                // birth time does not matter here: the inode is held by fd or agrees by handle.
+                // birth time does not matter here: both hold the inode by fd, or it agrees by handle.
                 if (!found.TryAddLookup())
                 {
                     Volatile.Write(ref found.Lookups, 1);
@@ -334,9 +246,15 @@ public sealed partial class InodeStore : IDisposable
                 return Errno.OK;
             }
 
-            bool isSame = !inode.Handle.IsNone || found.Birth == 0 || inode.Birth == 0 || found.Birth == inode.Birth;
+            bool isSame = !found.Handle.IsNone || found.Birth == 0 || inode.Birth == 0 || found.Birth == inode.Birth;
             node = isSame ? new NodeId(found.Node) : NodeId.None;
             DropRemembered(slot);
+        }
+
+        // The number is this inode's now: whatever else is remembered to have had it is deleted.
+        while (!inode.Handle.IsNone && _table.FindRemembered(inode.Key) is not 0 and int deleted)
+        {
+            DropRemembered(deleted);
         }
 
         if (node == NodeId.None && !TryAllocate(inode.Key, out node))
@@ -419,7 +337,8 @@ public sealed partial class InodeStore : IDisposable
         {
             _ = Sys.Close(fd);
         }
-        else if (!handle.IsNone)
+
+        if (!handle.IsNone)
         {
             _mounts?.Release(mount);
         }

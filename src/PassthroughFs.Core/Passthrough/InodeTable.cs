@@ -49,21 +49,45 @@ internal sealed class InodeTable
     }
 
     /// <summary>The slot with this key and handle, or 0. Under the lock there is no limit to the steps.</summary>
-    public int Find(in InodeKey key, in KernelHandle handle, int maxSteps)
+    public int Find(in InodeKey key, in KernelHandle handle, int maxSteps) => Find(key, handle, maxSteps, out _);
+
+    /// <summary>
+    /// As above; <paramref name="isDisputed"/> says that on the way was a live one with this key, of which only a
+    /// handle can tell whether it is the one.
+    /// </summary>
+    public int Find(in InodeKey key, in KernelHandle handle, int maxSteps, out bool isDisputed)
     {
+        isDisputed = false;
         int slot = Volatile.Read(ref Volatile.Read(ref _buckets).ByKey(key));
         for (int step = 0; slot != 0 && step < maxSteps; step++)
         {
             ref InodeSlot candidate = ref this[slot];
-            if (candidate.Is(key, handle))
+            if (candidate.Key == key)
             {
-                return slot;
+                if (candidate.Is(key, handle))
+                {
+                    return slot;
+                }
+
+                isDisputed |= candidate.IsLive;
             }
 
             slot = Volatile.Read(ref candidate.NextByKey);
         }
 
         return 0;
+    }
+
+    /// <summary>A remembered slot with this key, whatever its handle, or 0. Under the lock.</summary>
+    public int FindRemembered(in InodeKey key)
+    {
+        int slot = _buckets.ByKey(key);
+        while (slot != 0 && !(this[slot].Key == key && this[slot].IsRemembered))
+        {
+            slot = this[slot].NextByKey;
+        }
+
+        return slot;
     }
 
     /// <summary>Takes a free slot. Under the lock.</summary>

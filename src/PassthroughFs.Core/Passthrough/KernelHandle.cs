@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace PassthroughFs.Core.Passthrough;
 
@@ -66,6 +67,34 @@ public readonly struct KernelHandle : IEquatable<KernelHandle>
         hash.AddBytes(Bytes);
         return hash.ToHashCode();
     }
+
+    /// <summary>
+    /// 32 bits of it, never 0, the same for ever: what a client keeps of it as an entry's generation.
+    /// </summary>
+    /// <param name="fileSystem">Tells equal handles of two file systems apart.</param>
+    internal uint ToGeneration(ulong fileSystem)
+    {
+        // All bytes count: those behind the length are 0.
+        ulong hash = Mix(fileSystem, ((ulong)(uint)Type << 8) | _length);
+        foreach (ulong word in MemoryMarshal.Cast<byte, ulong>((ReadOnlySpan<byte>)Unsafe.AsRef(in _data)))
+        {
+            hash = Mix(hash, word);
+        }
+
+        return Fold(hash);
+    }
+
+    /// <summary>The same for an inode that has no handle.</summary>
+    internal static uint ToGeneration(in InodeKey key, ulong birth) =>
+        Fold(Mix(Mix(Mix(Mix(0, key.Ino), key.Dev), key.Mnt), birth));
+
+    private static ulong Mix(ulong hash, ulong word)
+    {
+        hash = (hash ^ word) * 0x9E37_79B9_7F4A_7C15UL;
+        return hash ^ (hash >> 29);
+    }
+
+    private static uint Fold(ulong hash) => Math.Max(1, (uint)(hash >> 32) ^ (uint)hash);
 
     [InlineArray(MaxLength)]
     private struct Data

@@ -8,12 +8,19 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>
-/// One open file descriptor for each mount on which inodes are kept by kernel handle: <c>open_by_handle_at(2)</c> wants
+/// One open file descriptor for each mount on which live inodes have a kernel handle: <c>open_by_handle_at(2)</c> wants
 /// one. Shared by count, closed with the last inode.
 /// </summary>
 /// <remarks>
+/// <para>
 /// The descriptor comes from the inode at hand, reopened, and not from a path in <c>/proc/self/mountinfo</c>: a path
 /// may be out of reach or covered by another mount, the inode is on the right mount for certain.
+/// </para>
+/// <para>
+/// A mount of which inodes are only remembered keeps its number and what it takes to find it again
+/// (<see cref="HostMount"/>), but no descriptor: the host can unmount it, and there is no limit to what is remembered
+/// but the store's.
+/// </para>
 /// </remarks>
 internal sealed partial class MountFds
 {
@@ -24,14 +31,14 @@ internal sealed partial class MountFds
     private readonly Dictionary<int, int> _numbers = [];
     private Mount[] _mounts = [];
 
-    /// <summary>How many mounts are open.</summary>
+    /// <summary>How many mounts are open or remembered.</summary>
     public int Count
     {
         get
         {
             lock (_lock)
             {
-                return _numbers.Count;
+                return Array.FindAll(_mounts, mount => mount.IsInUse).Length;
             }
         }
     }
@@ -41,7 +48,7 @@ internal sealed partial class MountFds
     {
         lock (_lock)
         {
-            if (!_numbers.TryGetValue(mountId, out int number))
+            if (!_numbers.TryGetValue(mountId, out int number) || _mounts[number].Users == 0)
             {
                 return -1;
             }
@@ -51,49 +58,92 @@ internal sealed partial class MountFds
         }
     }
 
+    /// <summary>Counts one more inode of a mount that is open, by its number; false if it is not.</summary>
+    public bool TryAcquireNumber(int number)
+    {
+        lock (_lock)
+        {
+            if (_mounts[number].Users == 0)
+            {
+                return false;
+            }
+
+            _mounts[number].Users++;
+            return true;
+        }
+    }
+
     /// <summary>
     /// Counts one more inode of a mount for which the caller has opened <paramref name="fd"/>, which is taken over;
     /// returns the mount's number.
     /// </summary>
-    public int Acquire(int mountId, int fd)
+    /// <param name="mountId">The kernel's number of the mount, which it gives to another once it is unmounted.</param>
+    /// <param name="fd">A descriptor on it.</param>
+    /// <param name="found">How it is found again, or null if that is not wanted.</param>
+    public int Acquire(int mountId, int fd, HostMount? found)
     {
         int number;
+        int unused = -1;
         lock (_lock)
         {
-            if (!_numbers.TryGetValue(mountId, out number))
+            if (_numbers.TryGetValue(mountId, out number) && _mounts[number].Users == 0 &&
+                !(found is not null && _mounts[number].Host?.IsSameFileSystem(found) == true))
             {
-                number = Array.FindIndex(_mounts, mount => mount.Users == 0);
-                if (number < 0)
-                {
-                    // Readers index the array without the lock, so it is replaced, not resized.
-                    number = _mounts.Length;
-                    var mounts = new Mount[Math.Max(4, number * 2)];
-                    for (int i = 0; i < mounts.Length; i++)
-                    {
-                        mounts[i] = i < number ? _mounts[i] : new Mount();
-                    }
-
-                    Volatile.Write(ref _mounts, mounts);
-                }
-
-                _mounts[number].Id = mountId;
-                _mounts[number].Fd = fd;
-                _numbers.Add(mountId, number);
-                fd = -1;
+                // Remembered, and unmounted since: the kernel has given its number away.
+                _numbers.Remove(mountId);
+                number = TakeNumber(mountId, found);
+            }
+            else if (!_numbers.ContainsKey(mountId))
+            {
+                number = TakeNumber(mountId, found);
             }
 
-            _mounts[number].Users++;
+            unused = Open(_mounts[number], fd);
+            if (unused < 0)
+            {
+                _mounts[number].Host = found;
+            }
         }
 
-        if (fd >= 0)
-        {
-            _ = Sys.Close(fd);
-        }
-
+        Close(unused);
         return number;
     }
 
-    /// <summary>Counts one inode less; the last one closes the mount.</summary>
+    /// <summary>
+    /// Counts one more inode of a remembered mount, which the caller has found again and opened as
+    /// <paramref name="fd"/>, which is taken over.
+    /// </summary>
+    public void Reopen(int number, int mountId, int fd)
+    {
+        int unused;
+        lock (_lock)
+        {
+            Mount mount = _mounts[number];
+            if (_numbers.TryAdd(mountId, number))
+            {
+                // It was mounted anew since.
+                Unlist(number);
+                mount.Id = mountId;
+            }
+
+            unused = Open(mount, fd);
+        }
+
+        Close(unused);
+    }
+
+    /// <summary>A number for a mount that is not open, remembered once.</summary>
+    public int AddRemembered(int mountId, HostMount host)
+    {
+        lock (_lock)
+        {
+            int number = _numbers.TryGetValue(mountId, out int known) ? known : TakeNumber(mountId, host);
+            _mounts[number].Remembered++;
+            return number;
+        }
+    }
+
+    /// <summary>Counts one less inode; with the last one that lives the mount is closed.</summary>
     public void Release(int number)
     {
         int fd = -1;
@@ -103,17 +153,53 @@ internal sealed partial class MountFds
             if (--mount.Users == 0)
             {
                 fd = mount.Fd;
-                _numbers.Remove(mount.Id);
+                FreeIfUnused(number);
             }
         }
 
         Reach("MountFds.Release: counted");
+        Close(fd);
+    }
 
-        if (fd >= 0)
+    /// <summary>Counts one more remembered inode of a mount that is in use: its number stays its own.</summary>
+    public void Remember(int number)
+    {
+        lock (_lock)
         {
-            _ = Sys.Close(fd);
+            _mounts[number].Remembered++;
         }
     }
+
+    /// <summary>Counts one less remembered inode.</summary>
+    public void Drop(int number)
+    {
+        lock (_lock)
+        {
+            _mounts[number].Remembered--;
+            FreeIfUnused(number);
+        }
+    }
+
+    /// <summary>How a mount that is in use is found again; null if it is not.</summary>
+    public HostMount? this[int number] => Volatile.Read(ref _mounts)[number].Host;
+
+    /// <summary>How each mount in use is found again, by number; null for the others.</summary>
+    public HostMount?[] ToArray()
+    {
+        lock (_lock)
+        {
+            return Array.ConvertAll(_mounts, mount => mount.IsInUse ? mount.Host : null);
+        }
+    }
+
+    /// <summary>The kernel's number of a mount that is in use.</summary>
+    public int IdOf(int number) => Volatile.Read(ref _mounts)[number].Id;
+
+    /// <summary>The descriptor of a mount that the caller holds open.</summary>
+    public int FdOf(int number) => Volatile.Read(ref _mounts)[number].Fd;
+
+    /// <summary>A mount that the caller holds open is to be found at another path from now on.</summary>
+    public void Moved(int number, HostMount host) => Volatile.Write(ref Volatile.Read(ref _mounts)[number].Host, host);
 
     /// <summary>
     /// Opens an inode of a mount; the caller holds one of its inodes. Returns an fd, or the error negated.
@@ -128,7 +214,7 @@ internal sealed partial class MountFds
 
         // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one
         // of its inodes is counted.
-        int mountFd = Volatile.Read(ref _mounts)[number].Fd;
+        int mountFd = FdOf(number);
         int fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
         for (var wait = default(SpinWait); fd == -(int)Errno.ENOMEM && wait.Count < MaxTries; wait.SpinOnce())
         {
@@ -142,10 +228,74 @@ internal sealed partial class MountFds
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
     static partial void Reach(string point);
 
+    private static void Close(int fd)
+    {
+        if (fd >= 0)
+        {
+            _ = Sys.Close(fd);
+        }
+    }
+
+    /// <summary>Counts one more user; returns the descriptor if another is open already, otherwise -1.</summary>
+    private static int Open(Mount mount, int fd)
+    {
+        if (mount.Users++ > 0)
+        {
+            return fd;
+        }
+
+        mount.Fd = fd;
+        return -1;
+    }
+
+    private int TakeNumber(int mountId, HostMount? host)
+    {
+        int number = Array.FindIndex(_mounts, mount => !mount.IsInUse);
+        if (number < 0)
+        {
+            // Readers index the array without the lock, so it is replaced, not resized.
+            number = _mounts.Length;
+            var mounts = new Mount[Math.Max(4, number * 2)];
+            for (int i = 0; i < mounts.Length; i++)
+            {
+                mounts[i] = i < number ? _mounts[i] : new Mount();
+            }
+
+            Volatile.Write(ref _mounts, mounts);
+        }
+
+        _mounts[number].Id = mountId;
+        _mounts[number].Host = host;
+        _numbers.Add(mountId, number);
+        return number;
+    }
+
+    private void FreeIfUnused(int number)
+    {
+        if (!_mounts[number].IsInUse)
+        {
+            Unlist(number);
+        }
+    }
+
+    /// <summary>The kernel's number means this mount no more, if it did.</summary>
+    private void Unlist(int number)
+    {
+        int id = _mounts[number].Id;
+        if (_numbers.TryGetValue(id, out int listed) && listed == number)
+        {
+            _numbers.Remove(id);
+        }
+    }
+
     private sealed class Mount
     {
         public int Id;
         public int Fd;
         public int Users;
+        public int Remembered;
+        public HostMount? Host;
+
+        public bool IsInUse => Users > 0 || Remembered > 0;
     }
 }

@@ -11,14 +11,14 @@ internal static unsafe class Names
     /// <summary>Room for the longest name with its NUL.</summary>
     public const int BufferSize = Linux.NAME_MAX + 1;
 
+    /// <summary>Whether a name is "." or "..".</summary>
+    public static bool IsDots(ReadOnlySpan<byte> name) => name.SequenceEqual("."u8) || name.SequenceEqual(".."u8);
+
     /// <summary>
     /// Checks a name and puts it with a NUL into <paramref name="buffer"/>, which has <see cref="BufferSize"/> bytes.
     /// </summary>
-    public static Errno Copy(ReadOnlySpan<byte> name, byte* buffer)
-    {
-        bool isDots = name.Length is 1 or 2 && name[0] == '.' && name[^1] == '.';
-        return isDots ? Errno.EINVAL : CopyForLookup(name, buffer);
-    }
+    public static Errno Copy(ReadOnlySpan<byte> name, byte* buffer) =>
+        IsDots(name) ? Errno.EINVAL : CopyForLookup(name, buffer);
 
     /// <summary>As <see cref="Copy"/>, with "." and ".." allowed.</summary>
     public static Errno CopyForLookup(ReadOnlySpan<byte> name, byte* buffer)

@@ -10,10 +10,15 @@ namespace PassthroughFs.Core.Passthrough;
 internal readonly ref struct NodeFd : IDisposable
 {
     private readonly HostInode _inode;
+    private readonly bool _isOwn;
 
-    public NodeFd(HostInode inode, int fd)
+    /// <param name="inode">The inode, held; taken over.</param>
+    /// <param name="fd">Its descriptor.</param>
+    /// <param name="isOwn">Whether the descriptor was opened for this request.</param>
+    public NodeFd(HostInode inode, int fd, bool isOwn)
     {
         _inode = inode;
+        _isOwn = isOwn;
         Value = fd;
     }
 
@@ -24,7 +29,7 @@ internal readonly ref struct NodeFd : IDisposable
 
     public void Dispose()
     {
-        if (_inode.Fd != Value)
+        if (_isOwn)
         {
             _ = Sys.Close(Value);
         }

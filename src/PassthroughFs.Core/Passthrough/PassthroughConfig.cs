@@ -148,6 +148,17 @@ public sealed class PassthroughConfig
     public bool CheckPermissions { get; set => field = Changed(value); }
 
     /// <summary>
+    /// Let the client name files by handles of its own (<c>name_to_handle_at(2)</c>, NFS) that stay good after it has
+    /// forgotten the file, and over a restart with <see cref="PassthroughFileSystem.SaveNodes"/>. Default off.
+    /// </summary>
+    /// <remarks>
+    /// Needs CAP_DAC_READ_SEARCH and a host file system with kernel handles. A forgotten file is found again while it
+    /// is remembered: <see cref="RetainedMappings"/> should be as many files as clients hold handles of. What is not
+    /// found again is ESTALE, and so is a file that was deleted.
+    /// </remarks>
+    public bool ExportSupport { get; set => field = Changed(value); }
+
+    /// <summary>
     /// Tell the client where other mounts begin below the root (FUSE_ATTR_SUBMOUNT), if it can mount them by itself.
     /// Default off.
     /// </summary>
@@ -155,7 +166,8 @@ public sealed class PassthroughConfig
 
     /// <summary>
     /// For how many forgotten inodes the NodeId is remembered, so that they get it again. Default 65,536; 0 forgets at
-    /// once. Does not matter with <see cref="UseHostIno"/>, save for inode numbers above 47 bits.
+    /// once. Does not matter with <see cref="UseHostIno"/>, save for inode numbers above 47 bits and with
+    /// <see cref="ExportSupport"/>. Each costs about 150 bytes.
     /// </summary>
     public int RetainedMappings { get; set => field = Changed(value); } = 65_536;
 
@@ -207,6 +219,7 @@ public sealed class PassthroughConfig
             wanted |= If(KillprivV2 || CheckPermissions, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
             wanted |= If(DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
             wanted |= If(AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
+            wanted |= If(ExportSupport, InitFlags.FUSE_EXPORT_SUPPORT);
             wanted |= If(BackingFiles, InitFlags.FUSE_PASSTHROUGH);
             return wanted | If(PosixAcl, InitFlags.FUSE_POSIX_ACL);
         }

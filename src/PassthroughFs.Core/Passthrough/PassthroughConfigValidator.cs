@@ -47,6 +47,10 @@ public static class PassthroughConfigValidator
             $"NoOpenFiles is {config.NoOpenFiles}: give a number from 0 to {MaxNoOpenFiles}.");
         Check(config.RetainedMappings >= 0, $"RetainedMappings is {config.RetainedMappings}: it cannot be negative.");
         Check(
+            !config.ExportSupport || config.RetainedMappings != 0,
+            "ExportSupport conflicts with RetainedMappings = 0: only what is remembered is found again. Remember as " +
+            "many files as clients hold handles of, or switch ExportSupport off.");
+        Check(
             !config.PosixAcl || config.Xattr,
             "PosixAcl conflicts with Xattr = false: ACLs are extended attributes. Switch Xattr on, or PosixAcl off.");
         Check(

@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.CompilerServices;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
@@ -24,6 +23,11 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
+        if (_export && Names.IsDots(name))
+        {
+            return LookupByNode(parent, name.Length == 2, out entry);
+        }
+
         result = GetNode(parent, out NodeFd directory);
         if (result != Errno.OK)
         {
@@ -40,7 +44,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             if (name.SequenceEqual(".."u8))
             {
-                return LookupParent(directory, out entry);
+                return LookupParent(directory.Value, directory.Inode.Node == NodeId.Root, out entry);
             }
 
             result = LookupAt(directory.Value, path, out entry);
@@ -78,46 +82,37 @@ public sealed unsafe partial class PassthroughFileSystem
         Config.CheckPermissions ? Check(context, directory, Linux.X_OK) : Errno.OK;
 
     /// <summary>
-    /// Looks one name up. A live inode costs one system call (two by handle); only an unknown one is opened.
+    /// Looks one name up. A live inode costs one system call (two if it is kept by handle); only an unknown one is
+    /// opened.
     /// </summary>
     private Errno LookupAt(int directory, byte* name, out Entry entry)
     {
-        KernelHandle handle = KernelHandle.None;
-        if (_useHandles)
-        {
-            int handled = TryGetHandle(directory, name, 0, out handle, out _);
-            if (handled == -(int)Errno.ENOENT)
-            {
-                entry = default;
-                return Errno.ENOENT;
-            }
-        }
-
-        Reach("LookupAt: knows the handle");
+        entry = default;
         StatxBuffer stat;
         int status = Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, StatMask, &stat);
         if (status < 0)
         {
-            entry = default;
             return (Errno)(-status);
         }
 
         Reach("LookupAt: knows the identity");
+        InodeKey key = KeyOf(stat);
+        ulong birth = BirthOf(stat);
+        InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
+        if (match == InodeMatch.NeedsHandle && TryGetHandle(directory, name, 0, out KernelHandle handle, out _) == 0)
+        {
+            Reach("LookupAt: knows the handle");
+            match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
+        }
 
-        if (_inodes.TryLookup(KeyOf(stat), BirthOf(stat), handle, out NodeId node))
+        if (match == InodeMatch.Found)
         {
             MakeEntry(node, stat, out entry);
             return Errno.OK;
         }
 
         int fd = Sys.OpenAt(directory, name, Linux.O_PATH | Linux.O_NOFOLLOW | Linux.O_CLOEXEC);
-        if (fd < 0)
-        {
-            entry = default;
-            return NoteDescriptors((Errno)(-fd));
-        }
-
-        return LookupFd(fd, out entry);
+        return fd < 0 ? NoteDescriptors((Errno)(-fd)) : LookupFd(fd, out entry);
     }
 
     /// <summary>
@@ -157,13 +152,13 @@ public sealed unsafe partial class PassthroughFileSystem
     /// Looks ".." up. The root's is the root. Elsewhere the host may have moved the directory out of the root, and its
     /// ".." must not become a way out: it counts only if the root is found further up.
     /// </summary>
-    private Errno LookupParent(in NodeFd directory, out Entry entry)
+    private Errno LookupParent(int directory, bool isRoot, out Entry entry)
     {
         byte* dots = stackalloc byte[3] { (byte)'.', (byte)'.', 0 };
         byte* dot = stackalloc byte[2] { (byte)'.', 0 };
-        if (directory.Inode.Node == NodeId.Root)
+        if (isRoot)
         {
-            return LookupAt(directory.Value, dot, out entry);
+            return LookupAt(directory, dot, out entry);
         }
 
         entry = default;
@@ -174,7 +169,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         const uint Flags = Linux.O_PATH | Linux.O_CLOEXEC;
-        int parent = Sys.OpenAt(directory.Value, dots, Flags | Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
+        int parent = Sys.OpenAt(directory, dots, Flags | Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
         if (parent < 0)
         {
             return NoteDescriptors((Errno)(-parent));
@@ -242,7 +237,8 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         int value = inode.Fd;
-        if (value < 0)
+        bool isOwn = value < 0;
+        if (isOwn)
         {
             value = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
             if (value < 0)
@@ -253,82 +249,8 @@ public sealed unsafe partial class PassthroughFileSystem
             }
         }
 
-        fd = new NodeFd(inode, value);
+        fd = new NodeFd(inode, value, isOwn);
         return Errno.OK;
-    }
-
-    /// <summary>
-    /// Says what the store shall keep of an inode: its handle if handles are in use and it has one, the fd otherwise.
-    /// </summary>
-    private Errno Describe(int fd, in StatxBuffer stat, out NewInode inode)
-    {
-        inode = new NewInode { Key = KeyOf(stat), Birth = BirthOf(stat), Fd = fd, Mode = stat.stx_mode };
-        if (!_useHandles)
-        {
-            return Errno.OK;
-        }
-
-        byte empty = 0;
-        int result = TryGetHandle(fd, &empty, Constants.AT_EMPTY_PATH, out KernelHandle handle, out int mountId);
-        int mount = result < 0 ? -1 : _mounts.TryAcquire(mountId);
-        if (result == 0 && mount < 0)
-        {
-            Reach("Describe: the mount is not open");
-            mount = OpenMount(fd, stat, mountId);
-        }
-
-        if (mount >= 0)
-        {
-            inode.Fd = -1;
-            inode.Handle = handle;
-            inode.Mount = mount;
-            return Errno.OK;
-        }
-
-        if (Config.InodeFileHandles == InodeFileHandles.Mandatory)
-        {
-            return Errno.EOPNOTSUPP;
-        }
-
-        if (Interlocked.Exchange(ref _saidNoHandles, 1) == 0)
-        {
-            PassthroughLog.NoHandlesBelow(_logger, inode.Key.Dev);
-        }
-
-        // Its handle, if it has one, is kept as well: lookups ask for it, and both must agree.
-        inode.Handle = handle;
-        return Errno.OK;
-    }
-
-    /// <summary>Opens the mount that an inode is on, by the inode itself.</summary>
-    private int OpenMount(int fd, in StatxBuffer stat, int mountId)
-    {
-        // Only these are ever opened. A mount is first met at its root, which is one of them.
-        if (!IsSafe(stat.stx_mode))
-        {
-            return -1;
-        }
-
-        int mountFd = _proc.Reopen(fd, Linux.O_RDONLY | Linux.O_NONBLOCK);
-        return mountFd < 0 ? -1 : _mounts.Acquire(mountId, mountFd);
-    }
-
-    private static int TryGetHandle(int directory, byte* name, int flags, out KernelHandle handle, out int mountId)
-    {
-        Unsafe.SkipInit(out FileHandleBuffer buffer);
-        buffer.handle_bytes = FileHandleBytes.MaxBytes;
-        int mount;
-        int result = Sys.NameToHandleAt(directory, name, &buffer, &mount, flags);
-        mountId = mount;
-        if (result == 0 && buffer.handle_bytes is > 0 and <= KernelHandle.MaxLength)
-        {
-            handle = new KernelHandle(
-                buffer.handle_type, ((ReadOnlySpan<byte>)buffer.f_handle)[..(int)buffer.handle_bytes]);
-            return 0;
-        }
-
-        handle = KernelHandle.None;
-        return result < 0 ? result : -(int)Errno.EOPNOTSUPP;
     }
 
     private InodeKey KeyOf(in StatxBuffer stat) =>
@@ -341,7 +263,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private void MakeEntry(NodeId node, in StatxBuffer stat, out Entry entry)
     {
         entry.Node = node;
-        entry.Generation = 0;
+        entry.Generation = _export ? GenerationOf(node) : 0;
         FillAttributes(stat, out entry.Attributes);
         bool isDirectory = Linux.S_ISDIR(stat.stx_mode);
         entry.EntryTimeout = isDirectory ? _dirEntryTimeout : _entryTimeout;

@@ -32,13 +32,15 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     private readonly InodeStore _inodes;
     private readonly HandleStore _handles = new();
     private readonly KeptFiles _kept;
+    private readonly bool _export;
     private readonly TimeSpan _entryTimeout;
     private readonly TimeSpan _dirEntryTimeout;
     private readonly TimeSpan _dirAttrTimeout;
 
     // What of the process's umask is in the way of a client's modes; 0 once it is cleared.
     private uint _umask;
-    private volatile bool _useHandles;
+    private volatile bool _takeHandles;
+    private volatile bool _keepFds;
 
     // What was negotiated.
     private volatile bool _writeback;
@@ -56,7 +58,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     /// <param name="logger">Gets warnings and errors, or null.</param>
     /// <exception cref="ArgumentException">The configuration is invalid; the message says each fault.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
-    /// <exception cref="IOException">/proc is not there, or kernel handles are mandatory and not permitted.</exception>
+    /// <exception cref="IOException">
+    /// /proc is not there, or kernel handles are mandatory, or needed for ExportSupport, and not permitted.
+    /// </exception>
     public PassthroughFileSystem(PassthroughConfig config, ILogger<PassthroughFileSystem>? logger = null)
     {
         ArgumentNullException.ThrowIfNull(config);
@@ -71,12 +75,15 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _identity = new ProcessIdentity();
         _logger = logger ?? (ILogger)NullLogger.Instance;
         Config = Resolve(config.Clone()).Freeze();
-        if (Config.InodeFileHandles == InodeFileHandles.Mandatory && !_identity.CanOpenByHandle)
+        if (!_identity.CanOpenByHandle &&
+            (Config.ExportSupport || Config.InodeFileHandles == InodeFileHandles.Mandatory))
         {
             _proc.Dispose();
-            throw new IOException(
-                "InodeFileHandles Mandatory needs CAP_DAC_READ_SEARCH, which this process does not have: run it as root " +
-                "or with that capability, or use Prefer.");
+            throw new IOException(Config.ExportSupport
+                ? "ExportSupport needs CAP_DAC_READ_SEARCH, which this process does not have: run it as root or with " +
+                    "that capability, or switch ExportSupport off."
+                : "InodeFileHandles Mandatory needs CAP_DAC_READ_SEARCH, which this process does not have: run it as " +
+                    "root or with that capability, or use Prefer.");
         }
 
         _entryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.EntryTimeout;
@@ -84,8 +91,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
         bool mayLackOpen = Config.NoOpen || !Config.DoImport;
         _kept = new KeptFiles(mayLackOpen && !Config.CheckPermissions ? Config.NoOpenFiles : 0);
+        _export = Config.ExportSupport;
         _inodes = new InodeStore(
-            Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts);
+            Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts, _export);
     }
 
     /// <summary>The configuration in force, with conflicts resolved. It cannot be changed any more.</summary>
@@ -101,8 +109,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     /// Prepares the root, with a lookup count of 2. INIT does it unless <see cref="PassthroughConfig.DoImport"/> is
     /// off.
     /// </summary>
-    /// <returns>ENOENT or ENOTDIR for the root directory, EOPNOTSUPP or EPERM where kernel handles are mandatory and do
-    /// not work, …</returns>
+    /// <returns>ENOENT or ENOTDIR for the root directory, EOPNOTSUPP or EPERM where kernel handles must work and do
+    /// not, …</returns>
     public unsafe Errno Import()
     {
         if (Config.ClearUmask)
@@ -224,7 +232,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _handles.Clear();
         _backing?.Clear();
         _kept.Clear();
-        _inodes.Clear();
+        _inodes.ForgetAll();
         Reach("Destroy: cleared");
 
         // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF.
@@ -326,72 +334,5 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         }
 
         return config;
-    }
-
-    private unsafe Errno AddRoot(int fd)
-    {
-        byte empty = 0;
-        StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
-        if (status < 0)
-        {
-            _ = Sys.Close(fd);
-            return (Errno)(-status);
-        }
-
-        _useHandles = Config.InodeFileHandles != InodeFileHandles.Never;
-        Errno result = Describe(fd, stat, out NewInode root);
-        if (result == Errno.OK && root.Fd < 0)
-        {
-            result = TryHandle(root);
-        }
-        else if (result == Errno.OK && _useHandles)
-        {
-            result = Errno.EOPNOTSUPP;
-        }
-
-        if (_useHandles && result != Errno.OK)
-        {
-            if (Config.InodeFileHandles == InodeFileHandles.Mandatory)
-            {
-                PassthroughLog.MandatoryHandlesUnavailable(_logger, Config.RootDir, result);
-                _ = Sys.Close(fd);
-                return result;
-            }
-
-            // Said once at the start instead of paid for at each lookup.
-            PassthroughLog.HandlesUnavailable(_logger, result);
-            _useHandles = false;
-        }
-
-        // The root keeps its file descriptor even where inodes are kept by handle: it is needed all the time.
-        if (!root.Handle.IsNone && root.Fd < 0)
-        {
-            _mounts.Release(root.Mount);
-        }
-
-        root.Fd = fd;
-        if (!_useHandles)
-        {
-            root.Handle = KernelHandle.None;
-        }
-
-        _inodes.AddRoot(root);
-        return Errno.OK;
-    }
-
-    /// <summary>
-    /// Tries whether the process may open by handle: a capability alone does not say so in a user namespace.
-    /// </summary>
-    private Errno TryHandle(in NewInode inode)
-    {
-        int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
-        if (fd < 0)
-        {
-            return (Errno)(-fd);
-        }
-
-        _ = Sys.Close(fd);
-        return Errno.OK;
     }
 }

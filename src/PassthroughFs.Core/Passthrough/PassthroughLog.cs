@@ -23,9 +23,9 @@ internal static partial class PassthroughLog
     public static partial void ImportFailed(ILogger logger, string root, Errno error);
 
     [LoggerMessage(5, LogLevel.Error,
-        "InodeFileHandles Mandatory: kernel handles do not work on {Root} ({Error}). Use Prefer, or run with " +
-        "CAP_DAC_READ_SEARCH on a file system that has them.")]
-    public static partial void MandatoryHandlesUnavailable(ILogger logger, string root, Errno error);
+        "{Option}: kernel handles do not work on {Root} ({Error}). Do without it, or run with CAP_DAC_READ_SEARCH on " +
+        "a file system that has them.")]
+    public static partial void NeededHandlesUnavailable(ILogger logger, string option, string root, Errno error);
 
     [LoggerMessage(6, LogLevel.Error,
         "Out of file descriptors ({Error}): clients get this error until files are closed or forgotten. Raise " +
@@ -33,8 +33,8 @@ internal static partial class PassthroughLog
     public static partial void OutOfDescriptors(ILogger logger, Errno error);
 
     [LoggerMessage(7, LogLevel.Warning,
-        "InodeFileHandles Prefer: a file system below the root (device {Device:x}) has no kernel handles, or none " +
-        "that are short enough; its inodes are kept by file descriptor. Said once.")]
+        "A file system below the root (device {Device:x}) has no kernel handles, or none that are short enough: its " +
+        "inodes are kept by file descriptor, and are not found again once forgotten. Said once.")]
     public static partial void NoHandlesBelow(ILogger logger, ulong device);
 
     [LoggerMessage(8, LogLevel.Warning,
@@ -52,4 +52,13 @@ internal static partial class PassthroughLog
         "BackingFiles: the client does not take some file to read and write by itself ({Error}): as long as such a " +
         "file is open, its reads and writes come to the server. Said once.")]
     public static partial void BackingFileRefused(ILogger logger, Errno error);
+
+    [LoggerMessage(11, LogLevel.Warning,
+        "The mount at {Path} below the root is not there, or not the one that was: {Number} saved nodes on it are " +
+        "stale.")]
+    public static partial void MountNotFound(ILogger logger, string path, int number);
+
+    [LoggerMessage(12, LogLevel.Warning,
+        "{Saved} nodes were saved, and RetainedMappings keeps {Kept}: those forgotten first are stale.")]
+    public static partial void TooManySaved(ILogger logger, int saved, int kept);
 }

@@ -26,6 +26,13 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, EntryPoint = "open", SetLastError = true)]
     public static partial int Open(byte[] path, int flags, uint mode);
 
+    /// <summary>handle: its length (32 bits), its type (32), its bytes.</summary>
+    [LibraryImport(Libc, EntryPoint = "name_to_handle_at", SetLastError = true)]
+    public static partial int NameToHandleAt(int fd, byte[] path, byte[] handle, out int mountId, int flags);
+
+    [LibraryImport(Libc, EntryPoint = "open_by_handle_at", SetLastError = true)]
+    public static partial int OpenByHandleAt(int mountFd, byte[] handle, int flags);
+
     [LibraryImport(Libc, EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int fd);
 

@@ -109,10 +109,10 @@ public sealed class InodeStoreTests : DescriptorCheck
     public void Handles_must_agree()
     {
         using var store = new InodeStore(null, 10);
-        NodeId first = Add(store, 100, handle: HandleA);
+        NodeId first = AddByHandle(store, HandleA);
         Assert.False(store.TryLookup(Key(100), 0, HandleB, out _));
         Assert.False(store.TryLookup(Key(100), 0, KernelHandle.None, out _));
-        NodeId second = Add(store, 100, handle: HandleB);
+        NodeId second = AddByHandle(store, HandleB);
         Assert.NotEqual(first, second);
         Assert.True(store.TryLookup(Key(100), 0, HandleA, out NodeId found));
         Assert.Equal(first, found);
@@ -121,11 +121,34 @@ public sealed class InodeStoreTests : DescriptorCheck
     }
 
     [Fact]
+    public void The_number_alone_tells_of_an_inode_with_a_descriptor_and_its_handle_of_one_without()
+    {
+        using var store = new InodeStore(null, 10);
+        Assert.Equal(InodeMatch.None, store.TryLookup(Key(100), 0, out _));
+        NodeId byHandle = AddByHandle(store, HandleA);
+        Assert.Equal(InodeMatch.NeedsHandle, store.TryLookup(Key(100), 0, out _));
+        Assert.Equal(1ul, store.LookupCount(byHandle));
+
+        // The number is another file's now, which a descriptor holds.
+        NodeId byFd = Add(store, 100, birth: 5, handle: HandleB);
+        Assert.NotEqual(byHandle, byFd);
+        Assert.Equal(InodeMatch.Found, store.TryLookup(Key(100), 5, out NodeId found));
+        Assert.Equal(byFd, found);
+        store.Forget(byHandle, 1);
+        Assert.NotEqual(InodeMatch.Found, store.TryLookup(Key(100), 6, out _));
+        store.Forget(byFd, 2);
+        Assert.Equal(InodeMatch.None, store.TryLookup(Key(100), 5, out _));
+
+        // What is remembered comes back by its handle, whether it had a descriptor or not.
+        Assert.Equal(byFd, AddByHandle(store, HandleB));
+    }
+
+    [Fact]
     public void With_host_numbers_a_reused_one_is_still_another_node()
     {
         using var store = new InodeStore(new InodeAllocator(), 10);
-        NodeId first = Add(store, 100, handle: HandleA);
-        NodeId second = Add(store, 100, handle: HandleB);
+        NodeId first = AddByHandle(store, HandleA);
+        NodeId second = AddByHandle(store, HandleB);
         Assert.Equal(100ul, first.Value & InodeAllocator.MaxHostIno);
         Assert.NotEqual(first, second);
         Assert.NotEqual(0ul, second.Value & InodeAllocator.VirtualBit);
@@ -175,6 +198,12 @@ public sealed class InodeStoreTests : DescriptorCheck
     private static InodeKey Key(ulong ino) => new(ino, 1, 0);
 
     private static bool IsOpen(int fd) => Path.Exists($"/proc/self/fd/{fd}");
+
+    private static NodeId AddByHandle(InodeStore store, KernelHandle handle)
+    {
+        Assert.Equal(Errno.OK, store.Add(new NewInode { Key = Key(100), Handle = handle, Fd = -1 }, out NodeId node));
+        return node;
+    }
 
     private NodeId Add(InodeStore store, ulong ino, ulong birth = 0, KernelHandle handle = default)
     {

@@ -55,6 +55,10 @@ public sealed class PassthroughConfigTests : DescriptorCheck
         { config => config.DaxFileSize = -1, ["DaxFileSize"] },
         { config => config.RetainedMappings = -1, ["RetainedMappings"] },
         { config => config.PosixAcl = true, ["PosixAcl", "Xattr"] },
+        {
+            config => (config.ExportSupport, config.RetainedMappings) = (true, 0),
+            ["ExportSupport", "RetainedMappings"]
+        },
         { config => (config.ReadOnly, config.Writeback) = (true, true), ["ReadOnly", "Writeback"] },
         { config => (config.BackingFiles, config.Writeback) = (true, true), ["BackingFiles", "Writeback"] },
         { config => (config.BackingFiles, config.NoOpen) = (true, true), ["BackingFiles", "NoOpen"] },

@@ -315,6 +315,38 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         Assert.Equal(Errno.ENOTDIR, fs.Import());
     }
 
+    [Theory]
+    [InlineData(InodeFileHandles.Never)]
+    [InlineData(InodeFileHandles.Prefer)]
+    public void A_root_that_is_gone_when_a_session_ends_serves_nothing_until_it_is_back(InodeFileHandles handles)
+    {
+        string root = _directory.Folder("root");
+        using var fs = New(config => (config.RootDir, config.InodeFileHandles) = (root, handles));
+        Assert.Equal(Errno.OK, fs.Init(default, Everything, out _));
+        Directory.Delete(root);
+        fs.Destroy(default);
+        Assert.Equal(Errno.EBADF, fs.GetAttr(default, NodeId.Root, Handle.None, out _));
+        Assert.Equal(Errno.EBADF, fs.Lookup(default, NodeId.Root, "f", out _));
+        Assert.Equal(0, fs.Inodes.Count);
+        Assert.Equal(Errno.ENOENT, fs.Init(default, Everything, out _));
+        _directory.Folder("root");
+        _directory.File("root/f");
+        Assert.Equal(Errno.OK, fs.Init(default, Everything, out _));
+        Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, "f", out _));
+    }
+
+    [Fact]
+    public void By_handle_a_link_is_found_also_where_nothing_else_is_held()
+    {
+        Privileges.RequireRoot();
+        File.CreateSymbolicLink(Path.Combine(_directory.Path, "link"), "target");
+        using var fs = New(config => config.InodeFileHandles = InodeFileHandles.Mandatory);
+        Assert.Equal(Errno.OK, fs.Import());
+        Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, "link", out Entry link));
+        using HostInode inode = fs.Inodes.Get(link.Node);
+        Assert.Equal(-1, inode.Fd);
+    }
+
     protected override void Cleanup() => _directory.Dispose();
 
     private static ulong Ino(string path)

@@ -50,6 +50,31 @@ public sealed class FileSystemProperties : DescriptorCheck
                 }),
             ofUsual);
 
+    [Theory]
+    [InlineData(InodeFileHandles.Never, false, true)]
+    [InlineData(InodeFileHandles.Never, true, false)]
+    [InlineData(InodeFileHandles.Prefer, false, false)]
+    public void Requests_by_forgotten_numbers_are_answered_as_the_model_answers_them(
+        InodeFileHandles handles, bool useHostIno, bool inMemory)
+    {
+        Privileges.RequireRoot();
+        Cases.Holds(
+            FileSystemSpec.Sequences,
+            steps => WithFileSystem(
+                inMemory,
+                config => (config.InodeFileHandles, config.UseHostIno, config.ExportSupport) =
+                    (handles, useHostIno, true),
+                fs => FileSystemSpec.Check(
+                    fs,
+                    Options(fs) with
+                    {
+                        DeletedMayBeStale = handles != InodeFileHandles.Never,
+                        FindsForgotten = true,
+                    },
+                    steps)),
+            1000);
+    }
+
     // On a disk: tmpfs itself repeats an entry when the one behind it was removed.
     [Theory]
     [InlineData(false)]

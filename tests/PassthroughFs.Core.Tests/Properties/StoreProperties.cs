@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using FsCheck;
 using FsCheck.Fluent;
@@ -56,7 +57,24 @@ public sealed class StoreProperties : DescriptorCheck
             "handles and host numbers",
             new InodeStoreSetup { UseHandles = true, UseHostIno = true, UseMountIds = true }
         },
+        {
+            "handles, and descriptors of some",
+            new InodeStoreSetup { UseHandles = true, SomeHaveDescriptors = true, UseMountIds = true }
+        },
+        { "reopened", Reopened with { RetainedMappings = 3, Restart = null } },
+        { "reopened after a restart", Reopened },
+        { "reopened after a restart, host numbers", Reopened with { UseHostIno = true } },
+        { "reopened after a restart, handles alone", Reopened with { SomeHaveDescriptors = false } },
         { "nothing remembered", new InodeStoreSetup { RetainedMappings = 0 } },
+    };
+
+    private static InodeStoreSetup Reopened => new()
+    {
+        UseHandles = true,
+        SomeHaveDescriptors = true,
+        Reopens = true,
+        RetainedMappings = 1000,
+        Restart = Successor,
     };
 
     [Theory]
@@ -65,6 +83,25 @@ public sealed class StoreProperties : DescriptorCheck
     {
         Assert.NotNull(name);
         Cases.Holds(InodeStoreSpec.Sequences, steps => InodeStoreSpec.Check(setup, s_descriptors, steps));
+    }
+
+    /// <summary>A store that goes on from another's state, written and read.</summary>
+    private static InodeStore Successor(InodeStore store)
+    {
+        var state = new NodeState();
+        state.Mounts.Add(new SavedMount(new HostMount([], 1, 2, new KernelHandle(1, [1]), true, 3), 4));
+        state.Inodes.AddRange(store.Snapshot(out ulong nextNode, out _));
+        state.NextNode = nextNode;
+        store.Allocator?.Save(state);
+        var stream = new MemoryStream();
+        NodeStateFormat.Write(state, stream);
+        stream.Position = 0;
+        NodeState read = NodeStateFormat.Read(stream);
+        InodeAllocator? allocator = store.Allocator is null ? null : new InodeAllocator();
+        allocator?.Restore(read, pair => pair);
+        var successor = new InodeStore(allocator, 1000, reopens: true);
+        successor.Restore(read.NextNode, read.Inodes);
+        return successor;
     }
 
     [Fact]

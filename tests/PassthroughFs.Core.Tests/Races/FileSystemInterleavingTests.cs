@@ -117,7 +117,6 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Prefer, true)]
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Prefer, false)]
     [InlineData("LookupAt: knows the handle", InodeFileHandles.Prefer, true)]
-    [InlineData("LookupAt: knows the handle", InodeFileHandles.Prefer, false)]
     public void A_lookup_during_a_rename_gives_one_of_the_two_files_whole(
         string point, InodeFileHandles handles, bool areKnown)
     {
@@ -203,44 +202,46 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     public void A_mount_that_comes_and_goes_while_it_is_opened_is_open_for_those_who_use_it(string point, bool stays)
     {
         Privileges.RequireRoot();
-        _directory.File("f");
-        _directory.File("g");
         using PassthroughFileSystem fs = New(InodeFileHandles.Mandatory);
+        using var mount = TestMount.Tmpfs(Path.Combine(_directory.Path, "m"));
         Entry entry;
         Entry other = default;
         using (new AtPoint(point, () =>
         {
-            other = Lookup(fs, "g");
+            other = Lookup(fs, "m");
+            Assert.Equal(Errno.OK, fs.Mknod(default, other.Node, "f", Linux.S_IFREG, 0, 0, out other));
+            fs.Forget(default, Lookup(fs, "m").Node, 2);
             if (!stays)
             {
                 fs.Forget(default, other.Node, 1);
             }
         }))
         {
-            entry = Lookup(fs, "f");
+            entry = Lookup(fs, "m");
         }
 
         Assert.Equal(Errno.OK, fs.GetAttr(default, entry.Node, Handle.None, out _));
         Assert.Equal(stays ? Errno.OK : Errno.EBADF, fs.GetAttr(default, other.Node, Handle.None, out _));
         fs.Forget(default, entry.Node, 1);
         Assert.Equal(stays ? Errno.OK : Errno.EBADF, fs.GetAttr(default, other.Node, Handle.None, out _));
+        fs.Forget(default, other.Node, 1);
     }
 
     [Fact]
     public void A_mount_that_is_opened_anew_while_its_old_descriptor_is_closed_keeps_the_new_one()
     {
         Privileges.RequireRoot();
-        _directory.File("f");
-        _directory.File("g");
         using PassthroughFileSystem fs = New(InodeFileHandles.Mandatory);
-        Entry entry = Lookup(fs, "f");
+        using var mount = TestMount.Tmpfs(Path.Combine(_directory.Path, "m"));
+        Entry entry = Lookup(fs, "m");
         Entry other = default;
-        using (new AtPoint("MountFds.Release: counted", () => other = Lookup(fs, "g")))
+        using (new AtPoint("MountFds.Release: counted", () => other = Lookup(fs, "m")))
         {
             fs.Forget(default, entry.Node, 1);
         }
 
         Assert.Equal(Errno.OK, fs.GetAttr(default, other.Node, Handle.None, out _));
+        fs.Forget(default, other.Node, 1);
     }
 
     protected override void Cleanup() => _directory.Dispose();

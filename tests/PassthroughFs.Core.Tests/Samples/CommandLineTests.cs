@@ -42,6 +42,11 @@ public sealed class CommandLineTests
         ("--no-direct-io", ["AllowDirectIo=False"]),
         ("--announce-submounts", ["AnnounceSubmounts=True"]),
         ("--passthrough", ["BackingFiles=True"]),
+        ("--export", ["ExportSupport=True", "RetainedMappings=1000000"]),
+        ("--export --export-state /f",
+            ["ExportSupport=True", "RetainedMappings=1000000", "ExportState=/f"]),
+        ("--retained-mappings 7", ["RetainedMappings=7"]),
+        ("--export --retained-mappings 7", ["ExportSupport=True", "RetainedMappings=7"]),
         ("--read-only", ["ReadOnly=True", "Flags=7", "helper=ro"]),
         ("--uid-map 0:100000:65536", ["UserMaps=0:100000:65536"]),
         ("--gid-map 0:100000:65536", ["GroupMaps=0:100000:65536"]),
@@ -117,9 +122,9 @@ public sealed class CommandLineTests
     [Fact]
     public void Each_property_of_the_configuration_has_its_option()
     {
-        // The first is the argument; a mount has no DAX; the third follows from --mount; the last two are not for a user to
+        // The first is the argument; a mount has no DAX; the third follows from --mount; the last one is not for a user to
         // decide.
-        string[] without = ["RootDir", "DaxFileSize", "DoImport", "RetainedMappings", "ClearUmask"];
+        string[] without = ["RootDir", "DaxFileSize", "DoImport", "ClearUmask"];
         IEnumerable<string> reached = s_rows.SelectMany(row => row.Changes).Select(change => change.Split('=')[0]);
         IEnumerable<string> properties = typeof(PassthroughConfig).GetProperties()
             .Where(property => property.CanWrite).Select(property => property.Name);
@@ -245,6 +250,9 @@ public sealed class CommandLineTests
     [InlineData("/source /mount --max-write 4095", "--max-write 4095 is out of range")]
     [InlineData("/source /mount --max-write 2097152", "--max-write 2097152 is out of range")]
     [InlineData("/source /mount --foreground --background", "--foreground conflicts with --background")]
+    [InlineData("/source /mount --export-state /f", "--export-state needs --export")]
+    [InlineData("/source /mount --export --retained-mappings 0", "--export conflicts with --retained-mappings = 0")]
+    [InlineData("/source /mount --retained-mappings -1", "--retained-mappings -1 is out of range")]
     [InlineData("/source /mount --posix-acl", "--posix-acl conflicts with --xattr")]
     [InlineData("/source /mount --read-only --writeback", "--read-only conflicts with --writeback")]
     [InlineData("/source /mount --passthrough --writeback", "--passthrough conflicts with --writeback")]
@@ -276,6 +284,10 @@ public sealed class CommandLineTests
     public void The_librarys_sentences_are_said_in_the_users_words() => Assert.Equal(
         "--inode-file-handles Mandatory needs CAP_DAC_READ_SEARCH, RootDir does not.",
         CommandLine.AsOptionNames("InodeFileHandles Mandatory needs CAP_DAC_READ_SEARCH, RootDir does not."));
+
+    [Fact]
+    public void An_option_whose_name_is_not_its_propertys_is_said_too() => Assert.Equal(
+        "--export needs CAP_DAC_READ_SEARCH.", CommandLine.AsOptionNames("ExportSupport needs CAP_DAC_READ_SEARCH."));
 
     private static MountOptions Parse(string[] args)
     {
