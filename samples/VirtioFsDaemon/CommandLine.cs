@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.CommandLine;
 using System.CommandLine.Help;
@@ -53,6 +54,7 @@ internal static partial class CommandLine
             Tag = result.GetValue(Options.Tag),
             Config = CreateConfig(result, allowDirectIo),
             RequestQueues = result.GetValue(Options.RequestQueues) ?? 1,
+            Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
             Sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None,
             Once = result.GetValue(Options.Once),
@@ -128,7 +130,7 @@ internal static partial class CommandLine
         if (result.Errors.Count > 0)
         {
             string message = result.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
-            throw message.Contains(Options.Advice, System.StringComparison.Ordinal)
+            throw message.Contains(Options.Advice, StringComparison.Ordinal)
                 ? new DaemonException(message, DaemonException.Usage)
                 : UsageError(message);
         }

@@ -65,7 +65,7 @@ internal sealed unsafe class Daemon
             Directory.SetCurrentDirectory("/"); // no directory of the user's is kept busy
         }
 
-        var device = new FsDevice(fileSystem, options.RequestQueues, options.Tag, loggers);
+        var device = new FsDevice(fileSystem, options.RequestQueues, options.Threads, options.Tag, loggers);
         var daemon = new Daemon(socket, stop, device, logger);
         announce($"listening on {options.SocketPath ?? $"descriptor {options.Fd}"}");
         daemon.Serve(options.Once);

@@ -34,6 +34,9 @@ internal sealed record DaemonOptions
 
     public required int RequestQueues { get; init; }
 
+    /// <summary>How many threads each of them gets; at least 1.</summary>
+    public required int Threads { get; init; }
+
     /// <summary>The limit of open files; null for as many as are allowed, 0 to leave it.</summary>
     public ulong? FileLimit { get; init; }
 

@@ -18,11 +18,14 @@ internal static class Program
     private const int Rounds = 25;
     private const int RoundMilliseconds = 60;
     private const string Usage = """
-        usage: VhostBench [--rounds N] [--only TEXT] [--directory DIR] [--ours "OPTIONS"]
+        usage: VhostBench [--rounds N] [--only TEXT] [--directory DIR] [--ours PROGRAM] [--ours-options "OPTIONS"]
                           [--other PROGRAM] [--other-options "OPTIONS"]
+          --only           the rows whose operation has TEXT in its name
           --directory      where the shared directory is made; default /dev/shm
+          --ours           a ptfs-virtiofsd.dll; default the one that was built along
           --other          the other daemon; default /usr/lib/qemu/virtiofsd. Another ptfs-virtiofsd.dll is possible.
-          --other-options  its options save socket and directory
+          --ours-options, --other-options
+                           their options save socket and directory
         """;
 
     private static int Main(string[] args)
@@ -32,7 +35,8 @@ internal static class Program
             ["--rounds"] = Rounds.ToString(CultureInfo.InvariantCulture),
             ["--only"] = "",
             ["--directory"] = "/dev/shm",
-            ["--ours"] = "--cache auto --sandbox chroot --killpriv-v2",
+            ["--ours"] = OurProgram,
+            ["--ours-options"] = "--cache auto --sandbox chroot --killpriv-v2",
             ["--other"] = "/usr/lib/qemu/virtiofsd",
             ["--other-options"] = "",
         };
@@ -53,7 +57,7 @@ internal static class Program
         {
             string shared = Directory.CreateDirectory(Path.Combine(directory, "shared")).FullName;
             File.WriteAllBytes(Path.Combine(shared, Server.FileName), new byte[1 << 20]);
-            using Server ours = StartOurs("ours", OurProgram, directory, shared, options["--ours"]);
+            using Server ours = StartOurs("ours", options["--ours"], directory, shared, options["--ours-options"]);
             using Server other = StartOther(directory, shared, options);
             Compare(
                 ours, other, int.Parse(options["--rounds"], CultureInfo.InvariantCulture), options["--only"]);
@@ -74,7 +78,7 @@ internal static class Program
         string extra = options["--other-options"];
         if (program.EndsWith(".dll", StringComparison.Ordinal))
         {
-            return StartOurs("other", program, directory, shared, extra.Length > 0 ? extra : options["--ours"]);
+            return StartOurs("other", program, directory, shared, extra.Length > 0 ? extra : options["--ours-options"]);
         }
 
         string socket = Path.Combine(directory, "other.sock");
@@ -102,6 +106,8 @@ internal static class Program
             $"| operation | depth | {a}, op/s | {b}, op/s | ratio | {a}, CPU µs | {b}, CPU µs | ratio "
             + $"| {a}, server's CPU µs | {b}, server's CPU µs | ratio | {a}, kicks + calls | {b}, kicks + calls |");
         Console.WriteLine(string.Concat(Enumerable.Repeat("|---", 13)) + "|");
+        WarmUp(ours);
+        WarmUp(other);
         foreach ((Request one, Request two) in ours.Requests().Zip(other.Requests()))
         {
             foreach (int depth in new[] { 1, Guest.MaxDepth })
@@ -119,7 +125,6 @@ internal static class Program
         ours.Guest.Prepare(a, depth);
         other.Guest.Prepare(b, depth);
 
-        // Long enough for the code of both sides to be optimised.
         int perRound = Math.Min(Calibrate(ours, depth), Calibrate(other, depth));
         var results = new List<(Sample Ours, Sample Other)>();
         for (int i = 0; i < rounds; i++)
@@ -142,11 +147,22 @@ internal static class Program
             + $"| {Median(r => r.Ours.Notifications):F2} | {Median(r => r.Other.Notifications):F2} |"));
     }
 
+    // Until the code of both sides is optimised.
+    private static void WarmUp(Server server)
+    {
+        foreach (Request request in server.Requests())
+        {
+            server.Guest.Prepare(request, Guest.MaxDepth);
+            _ = Calibrate(server, 1);
+            _ = Calibrate(server, Guest.MaxDepth);
+        }
+    }
+
     private static int Calibrate(Server server, int depth)
     {
         int count = 0;
         long start = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < 500)
+        while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < 300)
         {
             server.Guest.Run(depth, 200);
             count += 200;

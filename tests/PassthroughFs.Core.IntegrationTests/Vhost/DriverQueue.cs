@@ -56,11 +56,15 @@ internal sealed unsafe class DriverQueue : IDisposable
 
     public void Write(int index, Desc descriptor) => *((Desc*)_memory.At(Descriptors) + index) = descriptor;
 
-    /// <summary>Makes a chain available and kicks if the device wants that.</summary>
-    public void Submit(ushort head)
+    /// <summary>Makes chains available, all at once, and kicks if the device wants that.</summary>
+    public void Submit(params ReadOnlySpan<ushort> heads)
     {
-        AvailableWords[2 + (_available % Size)] = head;
-        Publish((ushort)(_available + 1));
+        for (int i = 0; i < heads.Length; i++)
+        {
+            AvailableWords[2 + ((_available + i) % Size)] = heads[i];
+        }
+
+        Publish((ushort)(_available + heads.Length));
     }
 
     /// <summary>Sets the available index, right or wrong, and kicks.</summary>

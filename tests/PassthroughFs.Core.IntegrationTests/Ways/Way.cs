@@ -75,7 +75,11 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
         new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)
         {
-            Options = ["--allow-direct-io", "--inode-file-handles", "prefer", "--killpriv-v2", "--cache", "never"],
+            Options =
+            [
+                "--allow-direct-io", "--inode-file-handles", "prefer", "--killpriv-v2", "--cache", "never",
+                "--thread-pool-size", "3",
+            ],
         },
     ];
 }
