@@ -46,17 +46,20 @@ internal static partial class CommandLine
             throw UsageError("--allow-direct-io conflicts with --no-direct-io");
         }
 
+        SandboxMode sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None;
+        PassthroughConfig config = CreateConfig(result, allowDirectIo);
         return new DaemonOptions
         {
             SocketPath = socketPath,
             Fd = fd,
             SharedDir = result.GetValue(Options.SharedDir) ?? throw UsageError("--shared-dir is needed"),
             Tag = result.GetValue(Options.Tag),
-            Config = CreateConfig(result, allowDirectIo),
+            Config = config,
             RequestQueues = result.GetValue(Options.RequestQueues) ?? 1,
             Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
-            Sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None,
+            Sandbox = sandbox,
+            Capabilities = ReadCapabilities(result.GetValue(Options.ModCaps), sandbox, config),
             Once = result.GetValue(Options.Once),
             LogLevel = result.GetValue(Options.LogLevel) ?? LogLevel.Warning,
         };
@@ -96,6 +99,19 @@ internal static partial class CommandLine
         return faults.Count == 0
             ? config
             : throw new DaemonException(AsOptionNames(faults[0]).TrimEnd('.'), DaemonException.Usage);
+    }
+
+    private static HashSet<int> ReadCapabilities(string? changes, SandboxMode sandbox, PassthroughConfig config)
+    {
+        HashSet<int> capabilities = Capabilities.Needed(config.InodeFileHandles != InodeFileHandles.Never);
+        if (changes is not null && sandbox != SandboxMode.Namespace)
+        {
+            throw UsageError("--modcaps needs --sandbox namespace, as none are dropped otherwise");
+        }
+
+        return changes is null || Capabilities.Modify(capabilities, changes) is not { } word
+            ? capabilities
+            : throw UsageError($"--modcaps {word}: give + or - and a capability's name, as +sys_admin");
     }
 
     private static Option? FindOption(Command command, string name) =>

@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
 
@@ -41,6 +42,9 @@ internal sealed record DaemonOptions
     public ulong? FileLimit { get; init; }
 
     public required SandboxMode Sandbox { get; init; }
+
+    /// <summary>The capabilities that the daemon keeps in <see cref="SandboxMode.Namespace"/>.</summary>
+    public required IReadOnlySet<int> Capabilities { get; init; }
 
     /// <summary>End when the VMM has gone.</summary>
     public bool Once { get; init; }

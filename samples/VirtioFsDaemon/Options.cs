@@ -75,6 +75,8 @@ internal static class Options
         0, MaxThreads);
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
         "--sandbox", "How much of the host the daemon sees; default none: what it is allowed to");
+    public static readonly Option<string?> ModCaps = Text(
+        "--modcaps", "LIST", "Capabilities to keep or drop in --sandbox namespace, as +sys_admin:-mknod");
     public static readonly Option<bool> Once = Switch("--once", "End when the VMM has gone");
     public static readonly Option<LogLevel?> LogLevel = Choice<LogLevel>(
         "--log-level", "What is logged on stderr; default warning");
@@ -82,8 +84,8 @@ internal static class Options
     public static RootCommand CreateCommand() => new(Description)
     {
         SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, InodeFileHandles, AnnounceSubmounts,
-        AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, RlimitNofile, RequestQueues, ThreadPoolSize, Sandbox, Once,
-        LogLevel,
+        AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, RlimitNofile, RequestQueues, ThreadPoolSize, Sandbox, ModCaps,
+        Once, LogLevel,
     };
 
     private static Option<string?> Text(string name, string unit, string description) =>

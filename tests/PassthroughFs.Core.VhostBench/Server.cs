@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.IO;
+using System.Linq;
 using System.Text;
 using System.Threading;
 
@@ -75,16 +76,14 @@ internal sealed class Server : IDisposable
     // A sandbox may put a process between: the one that serves is the last of the line.
     private static int ServerPid(int pid)
     {
-        while (true)
-        {
-            string children = File.ReadAllText($"/proc/{pid}/task/{pid}/children").Trim();
-            if (children.Length == 0)
-            {
-                return pid;
-            }
-
-            pid = int.Parse(children.Split(' ')[0], null);
-        }
+        int[] children =
+        [
+            .. Directory.GetDirectories($"/proc/{pid}/task")
+                .SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' '))
+                .Where(child => child.Length > 0)
+                .Select(child => int.Parse(child, null)),
+        ];
+        return children.Length == 0 ? pid : ServerPid(children[0]);
     }
 
     private Guest Connect()

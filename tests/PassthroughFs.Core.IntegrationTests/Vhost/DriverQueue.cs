@@ -56,15 +56,19 @@ internal sealed unsafe class DriverQueue : IDisposable
 
     public void Write(int index, Desc descriptor) => *((Desc*)_memory.At(Descriptors) + index) = descriptor;
 
-    /// <summary>Makes chains available, all at once, and kicks if the device wants that.</summary>
-    public void Submit(params ReadOnlySpan<ushort> heads)
+    /// <summary>Makes a chain available and kicks if the device wants that.</summary>
+    public void Submit(ushort head)
     {
-        for (int i = 0; i < heads.Length; i++)
-        {
-            AvailableWords[2 + ((_available + i) % Size)] = heads[i];
-        }
+        AvailableWords[2 + (_available % Size)] = head;
+        Publish((ushort)(_available + 1));
+    }
 
-        Publish((ushort)(_available + heads.Length));
+    /// <summary>Makes two available at once: one kick at most.</summary>
+    public void Submit(ushort head, ushort second)
+    {
+        AvailableWords[2 + ((_available + 1) % Size)] = second;
+        AvailableWords[2 + (_available % Size)] = head;
+        Publish((ushort)(_available + 2));
     }
 
     /// <summary>Sets the available index, right or wrong, and kicks.</summary>

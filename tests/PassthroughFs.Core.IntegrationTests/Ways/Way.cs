@@ -81,5 +81,14 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
                 "--thread-pool-size", "3",
             ],
         },
+        new("vhost, disk, changed root", WayKind.Vhost, Backing.Disk)
+        {
+            Options = ["--allow-direct-io", "--sandbox", "chroot"],
+        },
+        new("vhost, tmpfs, namespaces", WayKind.Vhost, Backing.Tmpfs)
+        {
+            // The suite sets trusted attributes, too.
+            Options = ["--allow-direct-io", "--sandbox", "namespace", "--modcaps", "+sys_admin"],
+        },
     ];
 }
