@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using System.CommandLine;
 using System.CommandLine.Help;
@@ -51,16 +52,20 @@ internal static partial class CommandLine
             throw UsageError("--dax-file-size needs --dax-window-size");
         }
 
+        SandboxMode sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None;
+        PassthroughConfig config = CreateConfig(result, allowDirectIo);
         return new DaemonOptions
         {
             SocketPath = socketPath,
             Fd = fd,
             SharedDir = result.GetValue(Options.SharedDir) ?? throw UsageError("--shared-dir is needed"),
             Tag = result.GetValue(Options.Tag),
-            Config = CreateConfig(result, allowDirectIo),
+            Config = config,
             RequestQueues = result.GetValue(Options.RequestQueues) ?? 1,
+            Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
-            Sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None,
+            Sandbox = sandbox,
+            Capabilities = ReadCapabilities(result.GetValue(Options.ModCaps), sandbox, config),
             Once = result.GetValue(Options.Once),
             LogLevel = result.GetValue(Options.LogLevel) ?? LogLevel.Warning,
             WindowLength = (ulong)windowLength,
@@ -104,6 +109,19 @@ internal static partial class CommandLine
             : throw new DaemonException(AsOptionNames(faults[0]).TrimEnd('.'), DaemonException.Usage);
     }
 
+    private static HashSet<int> ReadCapabilities(string? changes, SandboxMode sandbox, PassthroughConfig config)
+    {
+        HashSet<int> capabilities = Capabilities.Needed(config.InodeFileHandles != InodeFileHandles.Never);
+        if (changes is not null && sandbox != SandboxMode.Namespace)
+        {
+            throw UsageError("--modcaps needs --sandbox namespace, as none are dropped otherwise");
+        }
+
+        return changes is null || Capabilities.Modify(capabilities, changes) is not { } word
+            ? capabilities
+            : throw UsageError($"--modcaps {word}: give + or - and a capability's name, as +sys_admin");
+    }
+
     private static Option? FindOption(Command command, string name) =>
         command.Options.FirstOrDefault(option => option.Name == name);
 
@@ -136,7 +154,7 @@ internal static partial class CommandLine
         if (result.Errors.Count > 0)
         {
             string message = result.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
-            throw message.Contains(Options.Advice, System.StringComparison.Ordinal)
+            throw message.Contains(Options.Advice, StringComparison.Ordinal)
                 ? new DaemonException(message, DaemonException.Usage)
                 : UsageError(message);
         }

@@ -32,8 +32,9 @@ internal sealed unsafe class Daemon
     /// <returns>The exit code.</returns>
     public static int Run(DaemonOptions options, Action<string> announce, Func<Exception, int> fail)
     {
-        Sandbox.Check(options.Sandbox, options.Config);
         string shared = Path.GetFullPath(options.SharedDir);
+        Sandbox.Check(options.Sandbox, shared, options.Config);
+        using SandboxInside? inside = options.Sandbox == SandboxMode.Namespace ? SandboxInside.Find() : null;
         if (!Directory.Exists(shared))
         {
             throw new DaemonException(
@@ -41,12 +42,17 @@ internal sealed unsafe class Daemon
         }
 
         SetFileLimit(options.FileLimit);
+        using ListeningSocket socket = (inside?.SocketFd ?? options.Fd) is { } fd
+            ? ListeningSocket.Inherit(fd)
+            : ListeningSocket.Create(options.SocketPath!);
+        if (options.Sandbox == SandboxMode.Namespace && inside is null)
+        {
+            return SandboxOutside.Run(socket, shared, options.Capabilities);
+        }
+
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
         ILogger logger = loggers.CreateLogger("ptfs-virtiofsd");
         using SafeFileHandle stop = Libc.NewEvent();
-        using ListeningSocket socket = options.Fd is { } fd
-            ? ListeningSocket.Inherit(fd)
-            : ListeningSocket.Create(options.SocketPath!);
         using var signals = new Signals(stop, socket.Remove, logger);
         AppDomain.CurrentDomain.UnhandledException += (_, crash) =>
         {
@@ -56,16 +62,8 @@ internal sealed unsafe class Daemon
         };
         options.Config.RootDir = options.Sandbox == SandboxMode.None ? shared : "/";
         using PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, loggers);
-        if (options.Sandbox == SandboxMode.Chroot)
-        {
-            Sandbox.ChangeRoot(shared);
-        }
-        else
-        {
-            Directory.SetCurrentDirectory("/"); // no directory of the user's is kept busy
-        }
-
-        var device = new FsDevice(fileSystem, options.RequestQueues, options.Tag, loggers)
+        Sandbox.Enter(options.Sandbox, shared, inside);
+        var device = new FsDevice(fileSystem, options.RequestQueues, options.Threads, options.Tag, loggers)
         {
             WindowLength = options.WindowLength,
         };

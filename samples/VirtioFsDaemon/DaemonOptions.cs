@@ -1,3 +1,4 @@
+using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
 
@@ -34,10 +35,16 @@ internal sealed record DaemonOptions
 
     public required int RequestQueues { get; init; }
 
+    /// <summary>How many threads each of them gets; at least 1.</summary>
+    public required int Threads { get; init; }
+
     /// <summary>The limit of open files; null for as many as are allowed, 0 to leave it.</summary>
     public ulong? FileLimit { get; init; }
 
     public required SandboxMode Sandbox { get; init; }
+
+    /// <summary>The capabilities that the daemon keeps in <see cref="SandboxMode.Namespace"/>.</summary>
+    public required IReadOnlySet<int> Capabilities { get; init; }
 
     /// <summary>End when the VMM has gone.</summary>
     public bool Once { get; init; }

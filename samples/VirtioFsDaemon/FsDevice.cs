@@ -26,6 +26,7 @@ internal sealed class FsDevice : IVirtioDevice
     private readonly IFileSystem _fileSystem;
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
+    private readonly int _threads;
     private readonly byte[] _configuration;
     private FuseSession? _session;
     private int _smallestQueue = int.MaxValue;
@@ -33,10 +34,12 @@ internal sealed class FsDevice : IVirtioDevice
 
     /// <param name="fileSystem">What is served. Not owned.</param>
     /// <param name="requestQueues">How many queues there are besides the one with priority.</param>
+    /// <param name="threads">How many requests of each of those may be under way at once.</param>
     /// <param name="tag">The name by which the guest mounts it; null if the VMM gives it one.</param>
     /// <param name="loggers">Where the session's events go.</param>
-    public FsDevice(IFileSystem fileSystem, int requestQueues, string? tag, ILoggerFactory loggers)
+    public FsDevice(IFileSystem fileSystem, int requestQueues, int threads, string? tag, ILoggerFactory loggers)
     {
+        _threads = threads;
         _fileSystem = fileSystem;
         _loggers = loggers;
         _logger = loggers.CreateLogger("ptfs-virtiofsd");
@@ -54,6 +57,9 @@ internal sealed class FsDevice : IVirtioDevice
     public int QueueCount { get; }
 
     public ReadOnlySpan<byte> Configuration => _configuration;
+
+    /// <summary>What comes by the queue with priority is never long: one thread.</summary>
+    public int ThreadsOf(int queue) => queue == 0 ? 1 : _threads;
 
     public IChainHandler CreateHandler(int queue, int queueSize)
     {
@@ -114,7 +120,7 @@ internal sealed class FsDevice : IVirtioDevice
         }
     }
 
-    /// <summary>A queue's own worker.</summary>
+    /// <summary>A worker of a queue's thread.</summary>
     private sealed class Handler(FsDevice device) : IChainHandler
     {
         private FuseWorker? _worker;

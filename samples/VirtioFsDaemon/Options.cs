@@ -16,6 +16,7 @@ internal static class Options
     public const string Advice = ": give ";
 
     private const int MaxQueues = 64;
+    private const int MaxThreads = 256;
 
     private const string Description = """
         Serves a directory to a virtual machine as a virtio-fs device: a vhost-user back end, for QEMU,
@@ -72,9 +73,15 @@ internal static class Options
         "--rlimit-nofile", "N", "The limit of open files, 0 to leave it as it is; default as many as are allowed",
         0, int.MaxValue);
     public static readonly Option<int?> RequestQueues = Number(
-        "--num-request-queues", "N", "Queues for requests, each with a thread of its own; default 1", 1, MaxQueues);
+        "--num-request-queues", "N", "Queues for requests; default 1", 1, MaxQueues);
+    public static readonly Option<int?> ThreadPoolSize = Number(
+        "--thread-pool-size", "N",
+        "Threads for each of them, so that a long request does not hold up the rest; default 0: just one",
+        0, MaxThreads);
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
         "--sandbox", "How much of the host the daemon sees; default none: what it is allowed to");
+    public static readonly Option<string?> ModCaps = Text(
+        "--modcaps", "LIST", "Capabilities to keep or drop in --sandbox namespace, as +sys_admin:-mknod");
     public static readonly Option<bool> Once = Switch("--once", "End when the VMM has gone");
     public static readonly Option<LogLevel?> LogLevel = Choice<LogLevel>(
         "--log-level", "What is logged on stderr; default warning");
@@ -83,7 +90,7 @@ internal static class Options
     {
         SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, InodeFileHandles, AnnounceSubmounts,
         AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile, RequestQueues,
-        Sandbox, Once, LogLevel,
+        ThreadPoolSize, Sandbox, ModCaps, Once, LogLevel,
     };
 
     private static Option<string?> Text(string name, string unit, string description) =>

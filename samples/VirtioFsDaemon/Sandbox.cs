@@ -13,30 +13,52 @@ internal static class Sandbox
 {
     /// <summary>Says what cannot be done, before anything is.</summary>
     /// <exception cref="DaemonException">The sandbox does not go with the rest, or with this machine.</exception>
-    public static void Check(SandboxMode mode, PassthroughConfig config)
+    public static void Check(SandboxMode mode, string shared, PassthroughConfig config)
     {
-        if (mode == SandboxMode.Namespace)
+        string option = $"--sandbox {mode.ToString().ToLowerInvariant()}";
+        if (mode == SandboxMode.Namespace && shared == "/")
         {
-            throw new DaemonException(
-                "--sandbox namespace is not supported: use --sandbox chroot, or start the daemon in namespaces with " +
-                "`unshare --mount --pid --fork --mount-proc`");
+            throw new DaemonException($"{option} cannot share /: name a directory below it, or use --sandbox none");
         }
 
-        if (mode == SandboxMode.Chroot && config.Xattr)
+        if (mode != SandboxMode.None && config.Xattr && !Libc.HasXattrAt())
         {
-            // Extended attributes of a file are reached by a path in /proc, which the shared directory does not have.
+            // Before, extended attributes were reached by a path in /proc, which the shared directory does not have.
             throw new DaemonException(
-                "--sandbox chroot conflicts with --xattr, which needs /proc: switch one of them off",
-                DaemonException.Usage);
+                $"{option} with --xattr needs Linux 6.13: leave --xattr out, or use --sandbox none");
         }
     }
 
-    /// <summary>Makes the shared directory this process's root.</summary>
+    /// <summary>Makes the shared directory this process's root, if that is wanted.</summary>
     /// <exception cref="DaemonException">The system refuses.</exception>
-    public static unsafe void ChangeRoot(string directory)
+    public static void Enter(SandboxMode mode, string shared, SandboxInside? inside)
     {
-        // From here on no file of the program can be opened any more.
-        LoadAssemblies();
+        if (mode != SandboxMode.None)
+        {
+            // From here on no file of the program can be opened any more.
+            LoadAssemblies();
+            if (inside is not null)
+            {
+                inside.ShutIn(shared);
+            }
+            else
+            {
+                ChangeRoot(shared);
+            }
+        }
+
+        Directory.SetCurrentDirectory("/"); // no directory of the user's is kept busy
+    }
+
+    private static unsafe void ChangeRoot(string directory)
+    {
+        // The runtime's socket for diagnostics would be left behind, out of reach.
+        foreach (string path in Directory.GetFiles(
+            Path.GetTempPath(), $"dotnet-diagnostic-{Environment.ProcessId}-*-socket"))
+        {
+            File.Delete(path);
+        }
+
         fixed (byte* path = Libc.CString(directory))
         {
             // Sound: the path is pinned and ends with NUL.
@@ -48,8 +70,6 @@ internal static class Sandbox
                     : $"--sandbox chroot: {directory} cannot become the root: {Libc.Describe(error)}");
             }
         }
-
-        Directory.SetCurrentDirectory("/");
     }
 
     // Everything that this program refers to, directly or not.

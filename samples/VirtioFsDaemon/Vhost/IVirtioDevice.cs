@@ -12,7 +12,10 @@ internal interface IVirtioDevice
     /// <summary>The device's configuration space; empty if the VMM has it itself.</summary>
     ReadOnlySpan<byte> Configuration { get; }
 
-    /// <summary>Makes what handles a queue's requests, on a thread of its own.</summary>
+    /// <summary>How many threads a queue gets: so many of its requests are handled at once.</summary>
+    int ThreadsOf(int queue);
+
+    /// <summary>Makes what handles a queue's requests on one of its threads.</summary>
     IChainHandler CreateHandler(int queue, int queueSize);
 
     /// <summary>Back to the beginning: the guest is gone. No handler is at work, none is used again.</summary>
@@ -27,7 +30,7 @@ internal interface IVirtioDevice
     IDaxWindow? Window { set; }
 }
 
-/// <summary>Handles the requests of one queue, one at a time.</summary>
+/// <summary>Handles requests of one queue, one at a time.</summary>
 internal interface IChainHandler
 {
     /// <summary>Handles one; returns how many bytes were written to it. Throws nothing.</summary>

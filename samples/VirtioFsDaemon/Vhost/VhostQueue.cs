@@ -1,4 +1,5 @@
 using System;
+using System.Linq;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
@@ -21,10 +22,10 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
     private ushort _base;
     private bool _enabled;
     private SplitQueue? _queue;
-    private QueueThread? _thread;
+    private QueueThreads? _threads;
 
-    /// <summary>Whether its thread runs.</summary>
-    public bool IsRunning => _thread is not null;
+    /// <summary>Whether its threads run.</summary>
+    public bool IsRunning => _threads is not null;
 
     /// <summary>Sets how many descriptors it has.</summary>
     public void SetSize(uint size)
@@ -85,10 +86,10 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
         }
     }
 
-    /// <summary>Starts the thread if there is everything it needs.</summary>
+    /// <summary>Starts the threads if there is everything it needs.</summary>
     public void StartIfReady(VirtioFeatures features)
     {
-        if (_thread is not null || !_enabled || _kick is null || _size == 0 || _addresses is not { } addresses)
+        if (_threads is not null || !_enabled || _kick is null || _size == 0 || _addresses is not { } addresses)
         {
             return;
         }
@@ -96,10 +97,12 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
         _queue = new SplitQueue(
             _size, _base, features.HasFlag(VirtioFeatures.RingIndirectDesc),
             features.HasFlag(VirtioFeatures.RingEventIdx));
-        _thread = new QueueThread(
-            index, _queue, addresses, memory, device.CreateHandler(index, _size), _kick, _call, _error.Signal,
-            Math.Max(ChainLimit, _size), logger);
-        _thread.Start();
+        IChainHandler[] handlers =
+            [.. Enumerable.Range(0, device.ThreadsOf(index)).Select(_ => device.CreateHandler(index, _size))];
+        _threads = new QueueThreads(
+            index, _queue, addresses, memory, handlers, _kick, _call, _error.Signal, Math.Max(ChainLimit, _size),
+            logger);
+        _threads.Start();
         Log.QueueStarted(logger, index, _size, _base);
     }
 
@@ -119,21 +122,21 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
 
     private void Stop()
     {
-        if (_thread is null)
+        if (_threads is null)
         {
             return;
         }
 
-        _thread.Stop();
-        _thread.Dispose();
-        _thread = null;
+        _threads.Stop();
+        _threads.Dispose();
+        _threads = null;
         _base = _queue!.Next;
         Log.QueueStopped(logger, index, _base);
     }
 
     private void RefuseWhileRunning(string what)
     {
-        if (_thread is not null)
+        if (_threads is not null)
         {
             throw new VhostException($"a new {what} for queue {index}, which is running");
         }

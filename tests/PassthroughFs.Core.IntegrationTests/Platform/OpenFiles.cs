@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 
 namespace PassthroughFs.Core.IntegrationTests.Platform;
 
@@ -17,6 +18,34 @@ internal static class OpenFiles
                 target.StartsWith(directory + "/", StringComparison.Ordinal))
             {
                 found.Add($"{Path.GetFileName(link)} -> {target}");
+            }
+        }
+
+        return [.. found];
+    }
+
+    /// <summary>
+    /// Descriptors below the root of a process whose root is a mount that only it sees; the root itself does not count.
+    /// </summary>
+    public static string[] OnRootMount(int pid)
+    {
+        string root = File.ReadLines($"/proc/{pid}/mountinfo")
+            .Select(line => line.Split(' ')).Single(fields => fields[4] == "/")[0];
+        var found = new List<string>();
+        foreach (string link in Directory.GetFileSystemEntries($"/proc/{pid}/fd"))
+        {
+            string number = Path.GetFileName(link);
+            try
+            {
+                if (File.ReadLines($"/proc/{pid}/fdinfo/{number}").Contains($"mnt_id:\t{root}")
+                    && new FileInfo(link).LinkTarget is { } target && target != "/")
+                {
+                    found.Add($"{number} -> {target}");
+                }
+            }
+            catch (FileNotFoundException)
+            {
+                // Closed meanwhile.
             }
         }
 

@@ -24,8 +24,13 @@ internal sealed class DaemonProcess : IDisposable
     private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public DaemonProcess(string sharedDirectory, params string[] options)
+        : this(null, sharedDirectory, options)
     {
-        SocketPath = _directory["socket"];
+    }
+
+    private DaemonProcess(string? socketPath, string sharedDirectory, string[] options)
+    {
+        SocketPath = socketPath ?? _directory["socket"];
         string[] arguments =
             [Program, "--socket-path", SocketPath, "--shared-dir", sharedDirectory, .. options];
         _process = new Process
@@ -53,6 +58,10 @@ internal sealed class DaemonProcess : IDisposable
         }
     }
 
+    /// <summary>One that takes over the place of another, which has gone.</summary>
+    public static DaemonProcess At(string socketPath, string sharedDirectory, params string[] options) =>
+        new(socketPath, sharedDirectory, options);
+
     public static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 
     /// <summary>The daemon's assembly, as the build noted it.</summary>
@@ -78,6 +87,13 @@ internal sealed class DaemonProcess : IDisposable
         }
     }
 
+    /// <summary>The process that serves: another one in a sandbox of namespaces.</summary>
+    public int ServerPid => Directory.GetDirectories($"/proc/{Pid}/task")
+        .SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' '))
+        .Where(child => child.Length > 0)
+        .Select(child => int.Parse(child, null))
+        .SingleOrDefault(Pid);
+
     /// <summary>How many descriptors it has.</summary>
     public int FdCount => Directory.GetFileSystemEntries($"/proc/{Pid}/fd").Length;
 
@@ -94,7 +110,10 @@ internal sealed class DaemonProcess : IDisposable
     public void AwaitOutput(string text) =>
         Await(() => Output.Contains(text, StringComparison.Ordinal), $"\"{text}\" is not in the output");
 
-    public string[] OpenBelow(string directory) => OpenFiles.Below(directory, Pid);
+    /// <summary>The descriptors of what is, or was, below the shared directory.</summary>
+    public string[] OpenBelow(string directory) => ServerPid is { } server && server == Pid
+        ? OpenFiles.Below(directory, Pid)
+        : OpenFiles.OnRootMount(server);
 
     /// <summary>Waits for its end and gives the exit code.</summary>
     public int AwaitExit()

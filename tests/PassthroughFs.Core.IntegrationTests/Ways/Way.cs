@@ -115,7 +115,20 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         new("vhost, disk", WayKind.Vhost, Backing.Disk) { Options = ["--allow-direct-io"] },
         new("vhost, tmpfs, kernel handles, killpriv", WayKind.Vhost, Backing.Tmpfs)
         {
-            Options = ["--allow-direct-io", "--inode-file-handles", "prefer", "--killpriv-v2", "--cache", "never"],
+            Options =
+            [
+                "--allow-direct-io", "--inode-file-handles", "prefer", "--killpriv-v2", "--cache", "never",
+                "--thread-pool-size", "3",
+            ],
+        },
+        new("vhost, disk, changed root", WayKind.Vhost, Backing.Disk)
+        {
+            Options = ["--allow-direct-io", "--sandbox", "chroot"],
+        },
+        new("vhost, tmpfs, namespaces", WayKind.Vhost, Backing.Tmpfs)
+        {
+            // The suite sets trusted attributes, too.
+            Options = ["--allow-direct-io", "--sandbox", "namespace", "--modcaps", "+sys_admin"],
         },
     ];
 }

@@ -75,6 +75,14 @@ internal sealed class GuestMachine : IDisposable
         Assert.True(_process.ExitCode == 0, Output);
     }
 
+    /// <summary>Tells it to end, as one does to a virtual machine, and waits until it has.</summary>
+    public void Quit()
+    {
+        Assert.False(_process.HasExited, Output);
+        Assert.Equal(0, Native.Kill(_process.Id, Native.SIGTERM));
+        Assert.True(_process.WaitForExit(TimeSpan.FromSeconds(20)), $"it does not end: {Output}");
+    }
+
     public void Kill()
     {
         try

@@ -64,6 +64,27 @@ public sealed class GuestTests : IDisposable
         Assert.Equal("small\n"u8.ToArray(), posix.ReadFile("in/small 1"));
     }
 
+    [Fact]
+    public void A_vmm_whose_daemon_is_killed_still_ends_when_it_is_told_to()
+    {
+        Require.Root();
+        GuestImage.RequireAll();
+        FillShare();
+        using var daemon = new DaemonProcess(_shared.Path, "--num-request-queues", "2");
+        using (var guest = new GuestMachine(daemon.SocketPath, GuestImage.Build(_images)))
+        {
+            guest.AwaitOutput("booted after");
+            daemon.Await(() => File.Exists(_shared["out/behind-sync"]), "the guest does not work");
+            daemon.Kill();
+            guest.Quit();
+        }
+
+        Assert.Equal("owned", File.ReadAllText(_shared["out/synced"]));
+        using var next = DaemonProcess.At(daemon.SocketPath, _shared.Path, "--num-request-queues", "2");
+        using var posix = new DispatchPosix(new VhostChannel(next.SocketPath));
+        Assert.Equal("small\n"u8.ToArray(), posix.ReadFile("in/small 1"));
+    }
+
     private void FillShare()
     {
         string input = _shared["in"];

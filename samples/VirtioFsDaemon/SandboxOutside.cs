@@ -1,0 +1,296 @@
+using System;
+using System.Collections;
+using System.Collections.Generic;
+using System.IO;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+using System.Threading;
+using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Samples.VirtioFsDaemon;
+
+/// <summary>
+/// The process that makes <c>--sandbox namespace</c>: it starts the daemon anew in a mount, pid and network namespace
+/// of its own, shuts it in when that has opened what it needs, and waits for its end. It never sees the VMM.
+/// </summary>
+/// <remarks>
+/// The runtime cannot open its own files any more once the shared directory is the root. So the daemon inside starts
+/// with the host's root, and the root is changed from here: pivot_root(2) takes along every process of the namespace
+/// whose root is the old one. That way the daemon inside needs no CAP_SYS_ADMIN, at no time and on no thread.
+/// One thread does all of this, and is in those namespaces itself from then on, with the changed root at last: it does
+/// nothing but wait there. It can start no other thread, as its children are in another pid namespace. It stays for as
+/// long as the daemon, which is killed when its parent, which is this thread, goes.
+/// </remarks>
+internal sealed unsafe class SandboxOutside : IDisposable
+{
+    private readonly ListeningSocket _socket;
+    private readonly string _shared;
+    private readonly IReadOnlySet<int> _capabilities;
+    private readonly PosixSignalRegistration[] _registrations;
+    private readonly SandboxChannel _channel;
+    private readonly SandboxChannel _passed;
+    private SafeFileHandle? _oldRoot;
+    private SafeFileHandle? _newRoot;
+    private ExceptionDispatchInfo? _fault;
+    private Errno _refusal;
+    private int _pid;
+    private int _status;
+    private bool _serves;
+
+    private SandboxOutside(ListeningSocket socket, string shared, IReadOnlySet<int> capabilities)
+    {
+        _socket = socket;
+        _shared = shared;
+        _capabilities = capabilities;
+        (_channel, _passed) = SandboxChannel.Create();
+        _registrations =
+        [
+            PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
+            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
+            PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle),
+        ];
+    }
+
+    /// <summary>Starts the daemon and stays until it has ended.</summary>
+    /// <param name="socket">What it listens on.</param>
+    /// <param name="shared">What becomes its root.</param>
+    /// <param name="capabilities">What it keeps of this process's.</param>
+    /// <returns>Its exit code; 128 and the signal's number if a signal ended it.</returns>
+    /// <exception cref="DaemonException">The machine does not allow it.</exception>
+    public static int Run(ListeningSocket socket, string shared, IReadOnlySet<int> capabilities)
+    {
+        using var outside = new SandboxOutside(socket, shared, capabilities);
+        var thread = new Thread(outside.Work) { Name = "ptfs-sandbox" };
+        thread.Start();
+        thread.Join();
+        outside._fault?.Throw();
+        if (outside._refusal != Errno.OK)
+        {
+            throw new DaemonException(
+                $"--sandbox namespace: {shared} cannot become the root: {Libc.Describe(outside._refusal)}");
+        }
+
+        int signal = outside._status & 0x7F;
+        return signal == 0 ? (outside._status >> 8) & 0xFF : 128 + signal;
+    }
+
+    public void Dispose()
+    {
+        foreach (PosixSignalRegistration registration in _registrations)
+        {
+            registration.Dispose();
+        }
+
+        _channel.Dispose();
+        _passed.Dispose();
+        _oldRoot?.Dispose();
+        _newRoot?.Dispose();
+    }
+
+    private void Work()
+    {
+        try
+        {
+            EnterNew();
+            Spawn();
+            if (AwaitReady())
+            {
+                ChangeRoot(); // nothing may be loaded from here on
+            }
+        }
+#pragma warning disable CA1031 // It goes on, on the thread that waits for this one.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            _fault = ExceptionDispatchInfo.Capture(e);
+            if (_pid != 0)
+            {
+                _ = Libc.kill(_pid, Libc.SIGKILL);
+            }
+        }
+
+        AwaitExit();
+    }
+
+    // Before anything is served nobody inside listens to signals, and nothing can be lost.
+    private void Handle(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        int pid = Volatile.Read(ref _pid);
+        if (pid == 0)
+        {
+            _socket.Remove();
+            Libc._exit(DaemonException.Failure);
+        }
+
+        int number = context.Signal switch { PosixSignal.SIGHUP => 1, PosixSignal.SIGINT => 2, _ => 15 };
+        _ = Libc.kill(pid, Volatile.Read(ref _serves) ? number : Libc.SIGKILL);
+    }
+
+    private void EnterNew()
+    {
+        if (Libc.unshare(Libc.CLONE_NEWNS | Libc.CLONE_NEWNET) != 0)
+        {
+            Errno error = Libc.LastError;
+            throw new DaemonException(error == Errno.EPERM
+                ? "--sandbox namespace needs CAP_SYS_ADMIN: run the daemon as root, or behind `unshare --user "
+                    + "--map-root-user`, or use --sandbox chroot or none"
+                : $"--sandbox namespace: the system makes no namespaces: {Libc.Describe(error)}");
+        }
+
+        Mount(null, "/", Libc.MS_SLAVE | Libc.MS_REC); // what is mounted here stays here
+        Mount(_shared, _shared, Libc.MS_BIND | Libc.MS_REC); // a root has to be a mount
+        for (nuint capability = 0; Libc.prctl(Libc.PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        {
+            if (!_capabilities.Contains((int)capability)
+                && Libc.prctl(Libc.PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            {
+                throw new DaemonException(
+                    $"--sandbox namespace: capability {capability} cannot be dropped: {Libc.Describe(Libc.LastError)}");
+            }
+        }
+    }
+
+    // As this process was started, so is that one: an executable, or `dotnet` with an assembly.
+    private void Spawn()
+    {
+        int channelFd = _passed.Fd, socketFd = Libc.Number(_socket.Handle);
+        string[] argv = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
+        string program = Environment.ProcessPath
+            ?? throw new DaemonException("cannot find the program's own file: mount /proc, or use --sandbox none");
+        var environment = new List<string>
+        {
+            $"{SandboxInside.Variable}={channelFd},{socketFd}",
+
+            // Its socket would be left behind in a directory that is out of reach by then.
+            "DOTNET_EnableDiagnostics=0",
+        };
+        foreach (DictionaryEntry entry in Environment.GetEnvironmentVariables())
+        {
+            if ((string)entry.Key is not (SandboxInside.Variable or "DOTNET_EnableDiagnostics"))
+            {
+                environment.Add($"{entry.Key}={entry.Value}");
+            }
+        }
+
+        // Whatever else was inherited stays outside: it may lead anywhere.
+        _ = Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC);
+        _ = Libc.fcntl(channelFd, Libc.F_SETFD, 0);
+        _ = Libc.fcntl(socketFd, Libc.F_SETFD, 0);
+        byte** arguments = CStrings(argv);
+        byte** variables = CStrings(environment);
+        int pid = 0;
+        Errno error;
+
+        // Sound: the lists end with a null pointer and are freed behind the call, which returns after the new program
+        // has taken them over.
+        fixed (byte* path = Libc.CString(program))
+        {
+            error = Libc.unshare(Libc.CLONE_NEWPID) == 0
+                ? (Errno)Libc.posix_spawn(&pid, path, null, null, arguments, variables)
+                : Libc.LastError;
+        }
+
+        Free(arguments);
+        Free(variables);
+        if (error != Errno.OK)
+        {
+            throw new DaemonException($"--sandbox namespace: {program} cannot be started: {Libc.Describe(error)}");
+        }
+
+        Volatile.Write(ref _pid, pid);
+    }
+
+    // Until the daemon has opened what it needs; false if it has ended instead.
+    private bool AwaitReady()
+    {
+        // The directory of its own descriptors, which the library keeps open as the way to reopen them, becomes a
+        // mount: once all else is unmounted nothing is above it.
+        Mount($"/proc/{_pid}/fd", $"/proc/{_pid}/fd", Libc.MS_BIND);
+        _passed.Dispose(); // the end of the daemon is then the end of the channel
+        _channel.Tell();
+        if (!_channel.Await())
+        {
+            return false;
+        }
+
+        fixed (byte* path = Libc.CString(_shared), root = "/\0"u8)
+        {
+            // Sound: pinned, each with a NUL behind it.
+            _oldRoot = Libc.Own(Libc.open(root, Libc.O_PATH | Libc.O_CLOEXEC));
+            _newRoot = Libc.Own(Libc.open(path, Libc.O_PATH | Libc.O_CLOEXEC));
+        }
+
+        // What is called with the new root has to have been found before.
+        _ = Libc.fchdir(-1);
+        _ = Libc.pivot_root(null, null);
+        _ = Libc.umount2(null, 0);
+        _ = Libc.waitpid(0, null, Libc.WNOHANG);
+        return true;
+    }
+
+    private void ChangeRoot()
+    {
+        byte* here = stackalloc byte[2];
+        here[0] = (byte)'.';
+        here[1] = 0; // Sound: a string of this frame.
+        if (Libc.fchdir(Libc.Number(_newRoot!)) != 0 || Libc.pivot_root(here, here) != 0
+            || Libc.fchdir(Libc.Number(_oldRoot!)) != 0 || Libc.umount2(here, Libc.MNT_DETACH) != 0)
+        {
+            _refusal = Libc.LastError;
+            _ = Libc.kill(_pid, Libc.SIGKILL);
+            return;
+        }
+
+        Volatile.Write(ref _serves, true);
+        _channel.Tell();
+    }
+
+    private void AwaitExit()
+    {
+        int status = 0;
+        while (_pid != 0 && Libc.waitpid(_pid, &status, 0) < 0 && Libc.LastError == Errno.EINTR)
+        {
+            // Sound: writes one int of this frame.
+        }
+
+        _status = status;
+    }
+
+    private static void Mount(string? source, string target, nuint flags)
+    {
+        fixed (byte* from = source is null ? null : Libc.CString(source), to = Libc.CString(target))
+        {
+            // Sound: pinned, each with a NUL behind it.
+            if (Libc.mount(from, to, null, flags, null) != 0)
+            {
+                throw new DaemonException(
+                    $"--sandbox namespace: {target} cannot be mounted anew: {Libc.Describe(Libc.LastError)}");
+            }
+        }
+    }
+
+    // A list as execve wants it: pointers to C strings with a null pointer behind them.
+    private static byte** CStrings(IReadOnlyList<string> texts)
+    {
+        // Sound: zeroed, one pointer for each string and one more; Free() is its only other user.
+        var list = (byte**)NativeMemory.AllocZeroed((nuint)texts.Count + 1, (nuint)sizeof(byte*));
+        for (int i = 0; i < texts.Count; i++)
+        {
+            list[i] = (byte*)Marshal.StringToCoTaskMemUTF8(texts[i]);
+        }
+
+        return list;
+    }
+
+    private static void Free(byte** list)
+    {
+        for (byte** item = list; *item != null; item++) // Sound: CStrings() ended the list with a null pointer.
+        {
+            Marshal.FreeCoTaskMem((nint)(*item));
+        }
+
+        NativeMemory.Free(list);
+    }
+}

@@ -1,0 +1,228 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.IntegrationTests.Posix;
+using Xunit;
+
+namespace PassthroughFs.Core.IntegrationTests.Vhost;
+
+/// <summary>What a daemon sees of the host, and what it may do there.</summary>
+public sealed class SandboxTests : IDisposable
+{
+    private readonly TempDirectory _shared = new();
+
+    public SandboxTests() => Require.Root();
+
+    public void Dispose() => _shared.Dispose();
+
+    [Fact]
+    public void With_its_root_changed_the_daemon_serves_all_the_same()
+    {
+        using DaemonProcess daemon = Start("chroot");
+        Use(daemon);
+        Assert.Equal(_shared.Path, new FileInfo($"/proc/{daemon.Pid}/root").LinkTarget);
+        using (var frontEnd = new FrontEnd(daemon.SocketPath))
+        {
+            // Even what has to be said for the first time needs nothing from outside.
+            _ = frontEnd.Send(7777, default);
+            Assert.True(frontEnd.IsClosed());
+        }
+
+        daemon.AwaitOutput("message 7777 is not known");
+        daemon.ExpectFaults = true;
+    }
+
+    [Fact]
+    public void A_daemon_leaves_nothing_in_the_temporary_directory()
+    {
+        foreach (string mode in new[] { "none", "chroot", "namespace" })
+        {
+            string[] before = Directory.GetFileSystemEntries(Path.GetTempPath(), "*dotnet-diagnostic*");
+            using (DaemonProcess daemon = Start(mode))
+            {
+                Use(daemon);
+            }
+
+            // Others come and go; ours has a name that was not there before, and stays.
+            string[] after = Directory.GetFileSystemEntries(Path.GetTempPath(), "*dotnet-diagnostic*");
+            Assert.DoesNotContain(after.Except(before), file => !IsAlive(file));
+        }
+    }
+
+    [Fact]
+    public void In_namespaces_the_daemon_sees_the_shared_directory_and_nothing_else()
+    {
+        File.WriteAllText(_shared["visible"], "");
+        using DaemonProcess daemon = Start("namespace");
+        Use(daemon);
+        string proc = $"/proc/{daemon.ServerPid}";
+        Assert.NotEqual(daemon.Pid, daemon.ServerPid);
+        Assert.Equal(
+            Directory.GetFileSystemEntries(_shared.Path).Select(Path.GetFileName).Order(),
+            Directory.GetFileSystemEntries($"{proc}/root/").Select(Path.GetFileName).Order());
+        string mount = Assert.Single(File.ReadAllLines($"{proc}/mountinfo"));
+        Assert.Equal("/", mount.Split(' ')[4]);
+        Assert.Equal("1", Status(proc, "NSpid")[^1]);
+        foreach (string kind in new[] { "mnt", "pid", "net" })
+        {
+            Assert.NotEqual(
+                new FileInfo($"/proc/self/ns/{kind}").LinkTarget, new FileInfo($"{proc}/ns/{kind}").LinkTarget);
+        }
+    }
+
+    [Fact]
+    public void In_namespaces_no_open_directory_leads_out()
+    {
+        using DaemonProcess daemon = Start("namespace", "--xattr");
+        using var posix = new DispatchPosix(new VhostChannel(daemon.SocketPath));
+        posix.WriteFile("f", "x"u8);
+        int fd = posix.MustOpen("", Core.Api.Linux.O_DIRECTORY);
+        string proc = $"/proc/{daemon.ServerPid}";
+        string shared = Inode(_shared.Path);
+        string descriptors = Inode($"{proc}/fd");
+        int seen = 0;
+        foreach (string link in Directory.GetFileSystemEntries($"{proc}/fd"))
+        {
+            if (Directory.Exists(link + "/."))
+            {
+                seen++;
+                string inode = Inode(link);
+                Assert.True(inode == shared || inode == descriptors, new FileInfo(link).LinkTarget);
+                Assert.Equal(inode, Inode(link + "/.."));
+                Assert.Equal(inode, Inode(link + "/../../../.."));
+            }
+        }
+
+        Assert.True(seen >= 3, $"{seen} directories: the root, the guest's, the descriptors'");
+        posix.Close(fd);
+    }
+
+    [Fact]
+    public void In_namespaces_every_thread_has_only_the_capabilities_that_serving_takes()
+    {
+        const ulong needed = 0x8800_00DB, dacReadSearch = 1 << 2, mknod = 1 << 27, sysAdmin = 1 << 21;
+        Assert.Equal(needed, CapabilitiesOf([]));
+        Assert.Equal(needed | dacReadSearch, CapabilitiesOf(["--inode-file-handles", "prefer"]));
+        Assert.Equal((needed & ~mknod) | sysAdmin, CapabilitiesOf(["--modcaps=-mknod:+SYS_ADMIN"]));
+    }
+
+    [Fact]
+    public void If_one_process_of_the_sandbox_is_killed_the_other_goes_and_the_path_is_free()
+    {
+        using (DaemonProcess daemon = Start("namespace"))
+        {
+            Use(daemon);
+            Assert.Equal(0, Native.Kill(daemon.ServerPid, Native.SIGKILL));
+            Assert.Equal(128 + Native.SIGKILL, daemon.AwaitExit());
+            Assert.False(File.Exists(daemon.SocketPath));
+        }
+
+        using (DaemonProcess daemon = Start("namespace"))
+        {
+            Use(daemon);
+            int server = daemon.ServerPid;
+            daemon.Kill();
+            daemon.Await(() => !IsRunning(server), "the daemon inside is still there");
+            using var next = DaemonProcess.At(daemon.SocketPath, _shared.Path, "--num-request-queues", "2");
+            Use(next);
+        }
+    }
+
+    [Fact]
+    public void A_signal_reaches_the_daemon_inside()
+    {
+        using DaemonProcess daemon = Start("namespace");
+        Assert.Equal(0, Native.Kill(daemon.Pid, Native.SIGINT));
+        Assert.Equal(0, daemon.AwaitExit());
+        Assert.Contains("SIGINT: ending", daemon.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("namespace", "sys_admin", "--sandbox namespace needs CAP_SYS_ADMIN: run the daemon as root, or behind")]
+    [InlineData("chroot", "sys_chroot", "--sandbox chroot needs CAP_SYS_CHROOT: run the daemon as root, or use")]
+    public void Where_the_machine_does_not_allow_it_the_daemon_says_so(string mode, string without, string message)
+    {
+        Require.Program("setpriv");
+        ShellResult result = Refused(
+            "setpriv",
+            [$"--bounding-set=-{without}", DaemonProcess.Host, DaemonProcess.Program, "--sandbox", mode], _shared.Path);
+        Assert.Contains(message, result.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void The_whole_host_is_not_shared_in_namespaces()
+    {
+        ShellResult result = Refused(
+            DaemonProcess.Host, [DaemonProcess.Program, "--sandbox", "namespace"], "/");
+        Assert.Contains("cannot share /: name a directory below it", result.Error, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("--sandbox=namespace", "--modcaps=sys_admin", "--modcaps sys_admin: give + or -")]
+    [InlineData("--sandbox=namespace", "--modcaps=+sys_admin:+sysadmin", "--modcaps +sysadmin: give + or -")]
+    [InlineData("--sandbox=chroot", "--modcaps=+sys_admin", "--modcaps needs --sandbox namespace")]
+    public void A_list_of_capabilities_that_makes_no_sense_is_refused(string sandbox, string list, string message)
+    {
+        ShellResult result = Refused(DaemonProcess.Host, [DaemonProcess.Program, sandbox, list], _shared.Path, 2);
+        Assert.Contains(message, result.Error, StringComparison.Ordinal);
+    }
+
+    private static ShellResult Refused(string program, string[] arguments, string shared, int exitCode = 1)
+    {
+        string socket = Path.Combine(Path.GetTempPath(), $"ptfs-refused-{Environment.ProcessId}.sock");
+        ShellResult result = Shell.Run(
+            program, [.. arguments, "--socket-path", socket, "--shared-dir", shared], timeoutSeconds: 30);
+        Assert.Equal(exitCode, result.ExitCode);
+        Assert.Single(result.Error.TrimEnd('\n').Split('\n'));
+        Assert.False(File.Exists(socket));
+        return result;
+    }
+
+    private static string[] Status(string task, string field) =>
+        File.ReadLines($"{task}/status").Single(line => line.StartsWith(field + ":", StringComparison.Ordinal))
+            .Split(['\t', ' '], StringSplitOptions.RemoveEmptyEntries)[1..];
+
+    private static string Inode(string path) => Shell.Run("stat", ["-L", "-c", "%d:%i", path]).Out.Trim();
+
+    private static bool IsRunning(int pid) =>
+        Directory.Exists($"/proc/{pid}") && Status($"/proc/{pid}", "State")[0] != "Z";
+
+    private static bool IsAlive(string diagnosticSocket) =>
+        int.TryParse(Path.GetFileName(diagnosticSocket).Split('-')[^3], out int pid) && IsRunning(pid);
+
+    private ulong CapabilitiesOf(string[] options)
+    {
+        using DaemonProcess daemon = Start("namespace", options);
+        Use(daemon);
+        var found = new HashSet<string>();
+        foreach (string task in Directory.GetDirectories($"/proc/{daemon.ServerPid}/task"))
+        {
+            try
+            {
+                found.UnionWith([.. Status(task, "CapPrm"), .. Status(task, "CapEff"), .. Status(task, "CapBnd")]);
+            }
+            catch (IOException)
+            {
+                // That thread has ended.
+            }
+        }
+
+        return Convert.ToUInt64(Assert.Single(found), 16);
+    }
+
+    private DaemonProcess Start(string mode, params string[] options) => new(
+        _shared.Path,
+        ["--num-request-queues", "2", "--log-level", "information", "--sandbox", mode, .. options]);
+
+    private void Use(DaemonProcess daemon)
+    {
+        using (var posix = new DispatchPosix(new VhostChannel(daemon.SocketPath)))
+        {
+            posix.WriteFile("used", "x"u8);
+        }
+
+        Assert.Equal("x", File.ReadAllText(_shared["used"]));
+    }
+}
