@@ -38,7 +38,7 @@ public sealed class FuseNegotiationTests
         Assert.Equal(45, rig.Session.ProtocolMinor);
         Assert.Equal(flags, rig.Session.NegotiatedFlags);
         Assert.Equal(256 * 1024, rig.Session.MaxWrite);
-        Assert.Equal(~FuseNegotiation.NeedsWindow, rig.Fs.Offered);
+        Assert.Equal(~(FuseNegotiation.NeedsWindow | FuseNegotiation.NeedsBackingFiles), rig.Fs.Offered);
     }
 
     [Fact]
