@@ -67,6 +67,9 @@ internal static unsafe partial class Libc
     public static partial int socketpair(int domain, int type, int protocol, int* pair);
 
     [LibraryImport("libc")]
+    public static partial nint send(int socket, byte* buffer, nuint length, int flags);
+
+    [LibraryImport("libc")]
     public static partial nint recv(int socket, byte* buffer, nuint length, int flags);
 
     [LibraryImport("libc")]

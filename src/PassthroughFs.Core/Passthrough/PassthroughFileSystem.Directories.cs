@@ -258,7 +258,13 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         Entry entry = default;
-        if (!isDots && LookupAt(fd, name, out entry) != Errno.OK)
+        if (!isDots && LookupAt(fd, name, out entry) == Errno.OK)
+        {
+            // Where a mount begins the host lists what the mount covers. A client that looks for the name of a directory
+            // by its number, as one does for handles, must find it.
+            ino = entry.Attributes.Ino;
+        }
+        else
         {
             // Gone meanwhile, or not to be looked at: the name is told, without a node.
             entry = default;

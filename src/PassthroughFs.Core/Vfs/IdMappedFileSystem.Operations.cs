@@ -3,7 +3,7 @@ using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Vfs;
 
-/// <summary>Each operation that has ids, or a caller: all but INIT, DESTROY and the forgets.</summary>
+/// <summary>Each operation that has ids, or a caller: all but the start and end of a session and the forgets.</summary>
 public partial class IdMappedFileSystem
 {
     /// <inheritdoc/>
@@ -308,4 +308,14 @@ public partial class IdMappedFileSystem
     public override Errno Poll(
         in RequestContext context, NodeId node, Handle handle, uint events, out uint ready) =>
         Inner.Poll(Host(context), node, handle, events, out ready);
+
+    /// <inheritdoc/>
+    public override Errno SetupMapping(
+        in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window) =>
+        Inner.SetupMapping(Host(context), node, handle, mapping, window);
+
+    /// <inheritdoc/>
+    public override Errno RemoveMapping(
+        in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window) =>
+        Inner.RemoveMapping(Host(context), node, ranges, window);
 }

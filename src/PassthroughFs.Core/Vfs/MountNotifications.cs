@@ -3,44 +3,54 @@ using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Vfs;
 
-/// <summary>Notifications of one mount: its own numbers in, the client's out.</summary>
-internal sealed class MountNotifications(INotificationSink client, ulong prefix) : INotificationSink
+/// <summary>
+/// The way to the client for one mounted file system: gives its numbers the index. Ends when the file system is released,
+/// as the index may be another's then.
+/// </summary>
+internal sealed class MountNotifications(INotificationSink inner, VfsMount mount) : INotificationSink
 {
-    /// <summary>How many nodes are translated at once.</summary>
-    private const int Chunk = 64;
+    private const int PruneChunk = 64;
+
+    /// <summary>What a mount is offered by the session.</summary>
+    public static SessionServices For(VfsMount mount, INotificationSink inner, IBackingFiles? backingFiles) => new()
+    {
+        Notifications = mount.Index == 0 ? inner : new MountNotifications(inner, mount),
+        BackingFiles = backingFiles,
+    };
 
     public Errno InvalidateInode(NodeId node, long offset, long length) =>
-        client.InvalidateInode(Outside(node), offset, length);
+        IsOver ? Errno.ENOTCONN : inner.InvalidateInode(Client(node), offset, length);
 
     public Errno InvalidateEntry(NodeId parent, ReadOnlySpan<byte> name, bool expireOnly = false) =>
-        client.InvalidateEntry(Outside(parent), name, expireOnly);
+        IsOver ? Errno.ENOTCONN : inner.InvalidateEntry(Client(parent), name, expireOnly);
 
     public Errno Delete(NodeId parent, NodeId child, ReadOnlySpan<byte> name) =>
-        client.Delete(Outside(parent), Outside(child), name);
+        IsOver ? Errno.ENOTCONN : inner.Delete(Client(parent), Client(child), name);
 
     public Errno Store(NodeId node, ulong offset, ReadOnlySpan<byte> data) =>
-        client.Store(Outside(node), offset, data);
+        IsOver ? Errno.ENOTCONN : inner.Store(Client(node), offset, data);
 
-    public Errno Resend() => client.Resend();
+    public Errno Resend() => IsOver ? Errno.ENOTCONN : inner.Resend();
 
     public Errno Prune(ReadOnlySpan<NodeId> nodes)
     {
-        Span<NodeId> outside = stackalloc NodeId[Chunk];
-        Errno result = Errno.OK;
-        while (!nodes.IsEmpty && result == Errno.OK)
+        Errno result = IsOver ? Errno.ENOTCONN : Errno.OK;
+        Span<NodeId> own = stackalloc NodeId[PruneChunk];
+        for (int done = 0; done < nodes.Length && result == Errno.OK; done += PruneChunk)
         {
-            int count = Math.Min(nodes.Length, Chunk);
-            for (int i = 0; i < count; i++)
+            ReadOnlySpan<NodeId> chunk = nodes.Slice(done, Math.Min(PruneChunk, nodes.Length - done));
+            for (int i = 0; i < chunk.Length; i++)
             {
-                outside[i] = Outside(nodes[i]);
+                own[i] = Client(chunk[i]);
             }
 
-            result = client.Prune(outside[..count]);
-            nodes = nodes[count..];
+            result = inner.Prune(own[..chunk.Length]);
         }
 
         return result;
     }
 
-    private NodeId Outside(NodeId node) => new(node.Value | prefix);
+    private bool IsOver => mount.State == MountState.Released;
+
+    private NodeId Client(NodeId node) => new(((ulong)mount.Index << Vfs.IndexShift) | node.Value);
 }

@@ -16,6 +16,10 @@ internal sealed partial class PseudoFileSystem(Vfs vfs, PseudoTree tree) : IFile
     private const ulong DotCookie = 1;
     private const ulong DotDotCookie = 2;
 
+    public void Attach(in SessionServices services)
+    {
+    }
+
     public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
     {
         accepted = offered;

@@ -4,12 +4,16 @@ using PassthroughFs.Core.Api;
 namespace PassthroughFs.Core.Vfs;
 
 /// <summary>
-/// Answers for NodeIds that lead nowhere: always the same error, except that what is open can be given back.
+/// Answers for NodeIds that lead nowhere: always the same error, except that what is open or mapped can be given back.
 /// </summary>
 internal sealed class RefusingFileSystem(Errno error) : IFileSystem
 {
     /// <summary>For what was mounted once.</summary>
     public static RefusingFileSystem Stale { get; } = new(Errno.ESTALE);
+
+    public void Attach(in SessionServices services)
+    {
+    }
 
     public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
     {
@@ -158,17 +162,21 @@ internal sealed class RefusingFileSystem(Errno error) : IFileSystem
     public Errno SetupMapping(
         in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window) => error;
 
-    /// <remarks>What was mapped can be given back too.</remarks>
+    /// <summary>The window is the client's: whatever was mapped there goes.</summary>
     public Errno RemoveMapping(
         in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window)
     {
-        Errno result = Errno.OK;
-        for (int i = 0; i < ranges.Length && result == Errno.OK; i++)
+        ArgumentNullException.ThrowIfNull(window);
+        foreach (ref readonly DaxRange range in ranges)
         {
-            result = window.Unmap(ranges[i]);
+            Errno result = window.Unmap(range);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
         }
 
-        return result;
+        return Errno.OK;
     }
 
     private Errno Refuse<T>(out T reply)

@@ -10,7 +10,8 @@ public sealed partial class Vfs
         in RequestContext context, NodeId node, Handle handle, in DaxMapping mapping, IDaxWindow window)
     {
         using Request request = Enter(ref node);
-        return request.Slot.FileSystem.SetupMapping(context, node, handle, mapping, window);
+        Errno result = request.Slot.FileSystem.SetupMapping(context, node, handle, mapping, window);
+        return request.Slot.Said(result, Errno.EOPNOTSUPP);
     }
 
     /// <inheritdoc/>
@@ -18,6 +19,7 @@ public sealed partial class Vfs
         in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window)
     {
         using Request request = Enter(ref node);
-        return request.Slot.FileSystem.RemoveMapping(context, node, ranges, window);
+        Errno result = request.Slot.FileSystem.RemoveMapping(context, node, ranges, window);
+        return request.Slot.Said(result, Errno.EOPNOTSUPP);
     }
 }

@@ -220,12 +220,13 @@ public sealed partial class Vfs
                 Errno.EINVAL, $"The file system for \"/\" has the root {root.Node}: it must be {NodeId.Root} there.");
         }
 
+        var mount = new VfsMount(this, path, index, fileSystem, root);
+
         // Where no session is under way nothing is known of it yet.
         accepted = (InitFlags)ulong.MaxValue;
         if (_session is { } negotiated)
         {
-            AttachMounted(fileSystem, index);
-            error = fileSystem.Init(default, negotiated, out accepted);
+            error = InitMounted(default, mount, negotiated, out accepted);
             InitFlags missing = negotiated & MustHonour & ~accepted;
             if (error != Errno.OK || missing != InitFlags.None)
             {
@@ -239,7 +240,7 @@ public sealed partial class Vfs
             }
         }
 
-        return new VfsMount(this, path, index, fileSystem, root);
+        return mount;
     }
 
     private void RefusePlace(string path, IBackendFileSystem fileSystem)

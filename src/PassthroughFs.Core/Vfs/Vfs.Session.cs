@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.Linq;
+using System.Threading;
 using PassthroughFs.Core.Api;
 using static PassthroughFs.Core.Api.InitFlags;
 
@@ -20,11 +21,8 @@ public sealed partial class Vfs
     {
         lock (_lock)
         {
-            _services = services;
-            foreach (VfsMount mount in LiveMounts())
-            {
-                AttachMounted(mount.FileSystem, mount.Index);
-            }
+            Volatile.Write(ref _notifications, services.Notifications);
+            _backingFiles = services.BackingFiles;
         }
     }
 
@@ -54,7 +52,7 @@ public sealed partial class Vfs
                 answers.Clear();
                 foreach (VfsMount mount in mounts)
                 {
-                    Errno error = mount.FileSystem.Init(context, flags, out InitFlags answer);
+                    Errno error = InitMounted(context, mount, flags, out InitFlags answer);
                     if (error != Errno.OK)
                     {
                         VfsLog.InitFailed(_logger, mount.Path, error);
@@ -97,18 +95,14 @@ public sealed partial class Vfs
         }
     }
 
-    /// <summary>Passes on what the session offers, with notifications in the mount's own numbers.</summary>
-    private void AttachMounted(IBackendFileSystem fileSystem, int index)
+    private Errno InitMounted(in RequestContext context, VfsMount mount, InitFlags offered, out InitFlags accepted)
     {
-        if (_services is { } services)
+        if (_notifications is { } sink)
         {
-            fileSystem.Attach(services with
-            {
-                Notifications = index == 0
-                    ? services.Notifications
-                    : new MountNotifications(services.Notifications, (ulong)index << IndexShift),
-            });
+            mount.FileSystem.Attach(MountNotifications.For(mount, sink, _backingFiles));
         }
+
+        return mount.FileSystem.Init(context, offered, out accepted);
     }
 
     private void Undo(in RequestContext context, VfsMount[] mounts, VfsMount failed)

@@ -27,6 +27,9 @@ namespace PassthroughFs.Core.Vfs;
 /// is said for one of several mounts in other words.
 /// </para>
 /// <para>
+/// A client that can be notified sees a mount at once, whatever it has cached; another one when its timeouts are over.
+/// </para>
+/// <para>
 /// The mounted file systems are not owned: each is its owner's again when its <see cref="VfsMount.Released"/> completes.
 /// </para>
 /// </remarks>
@@ -49,11 +52,12 @@ public sealed partial class Vfs : IFileSystem
     private readonly ILogger _logger;
     private int _lastIndex;
 
+    // What the session offers.
+    private INotificationSink? _notifications;
+    private IBackingFiles? _backingFiles;
+
     // What was negotiated; null where no session is under way.
     private InitFlags? _session;
-
-    // What the session offers; null before the first one.
-    private SessionServices? _services;
 
     // What requests see: they read it once and it never changes.
     private volatile MountTable _table;
@@ -71,11 +75,8 @@ public sealed partial class Vfs : IFileSystem
     /// <summary>How it behaves.</summary>
     public VfsOptions Options { get; }
 
-    /// <summary>
-    /// Where the client is told of mounts that come and go, once <see cref="Attach"/> has said so; before that it sees
-    /// them when its timeouts are over.
-    /// </summary>
-    public INotificationSink? Notifications => _services?.Notifications;
+    /// <summary>The way to the client, which is told of mounts that come and go; null before a session.</summary>
+    private INotificationSink? Notifications => Volatile.Read(ref _notifications);
 
     /// <summary>What is mounted now, by path.</summary>
     public IReadOnlyList<VfsMount> Mounts

@@ -33,7 +33,7 @@ public sealed record VfsOptions
 
     /// <summary>
     /// How long the client may take it for granted that these directories lack a name. Default 0: not at all. Where the
-    /// client is notified (<see cref="Vfs.Notifications"/>) it may be long all the same.
+    /// transport can notify the client it may be long all the same.
     /// </summary>
     public TimeSpan NegativeTimeout { get; init; }
 }

@@ -216,9 +216,14 @@ public sealed class ExportTests
             scene.Mount();
             byte[] file = scene.Take("a/b/f");
             byte[] below = scene.Take("a/b/d/g");
+            byte[] directory = scene.Take("a/b/d");
+            byte[] root = scene.Take("a/b");
             scene.DropCaches();
             scene.AssertContent(file, "f");
             scene.MountAgain();
+            Assert.Equal(["g"], scene.Names(directory));
+            scene.MountAgain();
+            Assert.Equal(["d", "f"], scene.Names(root));
             scene.AssertContent(below, "g");
             scene.AssertContent(file, "f");
             scene.DropCaches();

@@ -86,7 +86,7 @@ public sealed class IdMapTests
     [Fact]
     public void Each_operation_with_a_caller_is_translated()
     {
-        string[] without = [nameof(IFileSystem.Init), nameof(IFileSystem.Destroy), nameof(IFileSystem.Forget),
+        string[] without = [nameof(IFileSystem.Attach), nameof(IFileSystem.Init), nameof(IFileSystem.Destroy), nameof(IFileSystem.Forget),
             nameof(IFileSystem.BatchForget)];
         InterfaceMapping map = typeof(IdMappedFileSystem).GetInterfaceMap(typeof(IFileSystem));
         Assert.All(

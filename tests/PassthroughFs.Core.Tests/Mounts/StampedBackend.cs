@@ -55,6 +55,10 @@ internal sealed class StampedBackend(int stamp) : IBackendFileSystem
         return MountResult;
     }
 
+    public SessionServices Services { get; private set; }
+
+    public void Attach(in SessionServices services) => Services = services;
+
     public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
     {
         Inits.Add(offered);

@@ -335,6 +335,38 @@ public sealed class VfsMountTests
         Assert.Equal(1000ul, StampOf(Find("/new")));
     }
 
+    [Fact]
+    public void What_a_mounted_file_system_tells_the_client_is_of_its_own_nodes()
+    {
+        NotificationList told = new();
+        _vfs.Attach(new SessionServices { Notifications = told });
+        StampedBackend before = new(1);
+        StampedBackend after = new(2);
+        VfsMount first = _vfs.Mount("/a", before);
+        _vfs.Init(Context, VfsOptions.DefaultFlags, out _);
+        VfsMount second = _vfs.Mount("/b", after);
+        told.Told.Clear();
+        foreach ((StampedBackend backend, VfsMount mount) in new[] { (before, first), (after, second) })
+        {
+            ulong index = (ulong)mount.Index << 56;
+            INotificationSink sink = backend.Services.Notifications;
+            sink.InvalidateInode(new NodeId(5), 0, 0);
+            sink.InvalidateEntry(new NodeId(5), "n"u8);
+            List<NodeId> pruned = [];
+            told.OnPrune = pruned.AddRange;
+            Assert.Equal(Errno.OK, sink.Prune([.. Enumerable.Range(1, 200).Select(i => new NodeId((ulong)i))]));
+            Assert.Equal(Enumerable.Range(1, 200).Select(i => new NodeId(index + (ulong)i)), pruned);
+            Assert.Equal([$"inode {index | 5}", $"entry {index | 5} n"], told.Told);
+            told.Told.Clear();
+        }
+
+        told.OnPrune = null;
+        Ended.Wait(_vfs.Unmount("/a"));
+        told.Told.Clear();
+        Assert.Equal(Errno.ENOTCONN, before.Services.Notifications.InvalidateInode(new NodeId(5), 0, 0));
+        Assert.Empty(told.Told);
+    }
+
     private static void Await(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, Ended.Patience));
 
     private ulong StampOrNone(NodeId node) =>

@@ -155,6 +155,29 @@ public sealed class VfsRoutingTests
     }
 
     [Fact]
+    public void A_window_is_filled_by_the_mount_and_emptied_even_when_that_is_gone()
+    {
+        RecordingFileSystem fs = new();
+        RecordingWindow window = new();
+        var vfs = new Vfs.Vfs();
+        VfsMount mount = vfs.Mount("/a", new Wrapped(fs));
+        NodeId node = new((Index << 56) | 42);
+        DaxRange range = new(4096, 8192);
+        Assert.Equal(Errno.OK, vfs.SetupMapping(Context, node, new Handle(3), new DaxMapping(5, range, true), window));
+        Assert.Equal("SetupMapping 42 3 5 4096 8192 True", fs.Calls[^1]);
+        Assert.Equal(Errno.OK, vfs.RemoveMapping(Context, node, [range], window));
+        Assert.Equal("RemoveMapping 42 1 4096 8192", fs.Calls[^1]);
+        vfs.LookupPath(Context, "/a", out _);
+        Ended.Wait(vfs.Unmount("/a", UnmountMode.Revoke));
+        Assert.Equal(
+            Errno.ESTALE, vfs.SetupMapping(Context, node, new Handle(3), new DaxMapping(5, range, true), window));
+        Assert.Empty(window.Unmapped);
+        Assert.Equal(Errno.OK, vfs.RemoveMapping(Context, node, [range], window));
+        Assert.Equal([range], window.Unmapped);
+        Assert.Equal(MountState.Released, mount.State);
+    }
+
+    [Fact]
     public void A_number_that_no_mount_has_is_unknown()
     {
         var vfs = new Vfs.Vfs();
