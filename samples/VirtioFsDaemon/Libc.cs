@@ -52,6 +52,9 @@ internal static unsafe partial class Libc
     /// <summary>Why the call before this one failed on this thread.</summary>
     public static Errno LastError => (Errno)(*__errno_location());
 
+    /// <summary>Where this thread has that; the same place for as long as it runs.</summary>
+    public static int* ErrorOfThisThread() => __errno_location();
+
     /// <summary>A string as C wants it: UTF-8 with a NUL behind it.</summary>
     public static byte[] CString(string text) => Encoding.UTF8.GetBytes(text + '\0');
 

@@ -72,10 +72,10 @@ internal static class Sandbox
         }
     }
 
-    // Everything that this program refers to, directly or not.
+    /// <summary>Everything that this program refers to, directly or not, while it can be reached.</summary>
     [UnconditionalSuppressMessage(
         "Trimming", "IL2026", Justification = "What was trimmed away is not used, and need not be loaded.")]
-    private static void LoadAssemblies()
+    public static void LoadAssemblies()
     {
         var seen = new HashSet<string>();
         var waiting = new Queue<Assembly>(AppDomain.CurrentDomain.GetAssemblies());

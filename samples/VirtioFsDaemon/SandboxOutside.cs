@@ -18,9 +18,8 @@ namespace PassthroughFs.Samples.VirtioFsDaemon;
 /// The runtime cannot open its own files any more once the shared directory is the root. So the daemon inside starts
 /// with the host's root, and the root is changed from here: pivot_root(2) takes along every process of the namespace
 /// whose root is the old one. That way the daemon inside needs no CAP_SYS_ADMIN, at no time and on no thread.
-/// One thread does all of this, and is in those namespaces itself from then on, with the changed root at last: it does
-/// nothing but wait there. It can start no other thread, as its children are in another pid namespace. It stays for as
-/// long as the daemon, which is killed when its parent, which is this thread, goes.
+/// One thread does all of this. It is in the mount namespace itself from then on, with the changed root at last, and so
+/// are the threads that it starts: this process, too, has loaded all of its files before.
 /// </remarks>
 internal sealed unsafe class SandboxOutside : IDisposable
 {
@@ -30,12 +29,9 @@ internal sealed unsafe class SandboxOutside : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
     private readonly SandboxChannel _channel;
     private readonly SandboxChannel _passed;
-    private SafeFileHandle? _oldRoot;
-    private SafeFileHandle? _newRoot;
     private ExceptionDispatchInfo? _fault;
-    private Errno _refusal;
+    private int _exitCode;
     private int _pid;
-    private int _status;
     private bool _serves;
 
     private SandboxOutside(ListeningSocket socket, string shared, IReadOnlySet<int> capabilities)
@@ -65,14 +61,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
         thread.Start();
         thread.Join();
         outside._fault?.Throw();
-        if (outside._refusal != Errno.OK)
-        {
-            throw new DaemonException(
-                $"--sandbox namespace: {shared} cannot become the root: {Libc.Describe(outside._refusal)}");
-        }
-
-        int signal = outside._status & 0x7F;
-        return signal == 0 ? (outside._status >> 8) & 0xFF : 128 + signal;
+        return outside._exitCode;
     }
 
     public void Dispose()
@@ -84,33 +73,34 @@ internal sealed unsafe class SandboxOutside : IDisposable
 
         _channel.Dispose();
         _passed.Dispose();
-        _oldRoot?.Dispose();
-        _newRoot?.Dispose();
     }
 
     private void Work()
     {
         try
         {
+            Sandbox.LoadAssemblies();
             EnterNew();
-            Spawn();
-            if (AwaitReady())
+            SandboxProcess daemon = Spawn();
+            Volatile.Write(ref _pid, daemon.Pid);
+            try
             {
-                ChangeRoot(); // nothing may be loaded from here on
+                ShutIn();
             }
+            catch
+            {
+                _ = Libc.kill(_pid, Libc.SIGKILL);
+                throw;
+            }
+
+            _exitCode = daemon.WaitForExit();
         }
 #pragma warning disable CA1031 // It goes on, on the thread that waits for this one.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             _fault = ExceptionDispatchInfo.Capture(e);
-            if (_pid != 0)
-            {
-                _ = Libc.kill(_pid, Libc.SIGKILL);
-            }
         }
-
-        AwaitExit();
     }
 
     // Before anything is served nobody inside listens to signals, and nothing can be lost.
@@ -153,7 +143,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
     }
 
     // As this process was started, so is that one: an executable, or `dotnet` with an assembly.
-    private void Spawn()
+    private SandboxProcess Spawn()
     {
         int channelFd = _passed.Fd, socketFd = Libc.Number(_socket.Handle);
         string[] argv = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
@@ -178,32 +168,13 @@ internal sealed unsafe class SandboxOutside : IDisposable
         _ = Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC);
         _ = Libc.fcntl(channelFd, Libc.F_SETFD, 0);
         _ = Libc.fcntl(socketFd, Libc.F_SETFD, 0);
-        byte** arguments = CStrings(argv);
-        byte** variables = CStrings(environment);
-        int pid = 0;
-        Errno error;
-
-        // Sound: the lists end with a null pointer and are freed behind the call, which returns after the new program
-        // has taken them over.
-        fixed (byte* path = Libc.CString(program))
-        {
-            error = Libc.unshare(Libc.CLONE_NEWPID) == 0
-                ? (Errno)Libc.posix_spawn(&pid, path, null, null, arguments, variables)
-                : Libc.LastError;
-        }
-
-        Free(arguments);
-        Free(variables);
-        if (error != Errno.OK)
-        {
-            throw new DaemonException($"--sandbox namespace: {program} cannot be started: {Libc.Describe(error)}");
-        }
-
-        Volatile.Write(ref _pid, pid);
+        return SandboxProcess.Start(program, argv, environment, out Errno error)
+            ?? throw new DaemonException(
+                $"--sandbox namespace: {program} cannot be started: {Libc.Describe(error)}");
     }
 
-    // Until the daemon has opened what it needs; false if it has ended instead.
-    private bool AwaitReady()
+    // Waits until the daemon has opened what it needs, and changes its root. It may end before; that is its own affair.
+    private void ShutIn()
     {
         // The directory of its own descriptors, which the library keeps open as the way to reopen them, becomes a
         // mount: once all else is unmounted nothing is above it.
@@ -212,50 +183,24 @@ internal sealed unsafe class SandboxOutside : IDisposable
         _channel.Tell();
         if (!_channel.Await())
         {
-            return false;
+            return;
         }
 
-        fixed (byte* path = Libc.CString(_shared), root = "/\0"u8)
+        fixed (byte* path = Libc.CString(_shared), root = "/\0"u8, here = ".\0"u8)
         {
             // Sound: pinned, each with a NUL behind it.
-            _oldRoot = Libc.Own(Libc.open(root, Libc.O_PATH | Libc.O_CLOEXEC));
-            _newRoot = Libc.Own(Libc.open(path, Libc.O_PATH | Libc.O_CLOEXEC));
-        }
-
-        // What is called with the new root has to have been found before.
-        _ = Libc.fchdir(-1);
-        _ = Libc.pivot_root(null, null);
-        _ = Libc.umount2(null, 0);
-        _ = Libc.waitpid(0, null, Libc.WNOHANG);
-        return true;
-    }
-
-    private void ChangeRoot()
-    {
-        byte* here = stackalloc byte[2];
-        here[0] = (byte)'.';
-        here[1] = 0; // Sound: a string of this frame.
-        if (Libc.fchdir(Libc.Number(_newRoot!)) != 0 || Libc.pivot_root(here, here) != 0
-            || Libc.fchdir(Libc.Number(_oldRoot!)) != 0 || Libc.umount2(here, Libc.MNT_DETACH) != 0)
-        {
-            _refusal = Libc.LastError;
-            _ = Libc.kill(_pid, Libc.SIGKILL);
-            return;
+            using SafeFileHandle oldRoot = Libc.Own(Libc.open(root, Libc.O_PATH | Libc.O_CLOEXEC));
+            using SafeFileHandle newRoot = Libc.Own(Libc.open(path, Libc.O_PATH | Libc.O_CLOEXEC));
+            if (Libc.fchdir(Libc.Number(newRoot)) != 0 || Libc.pivot_root(here, here) != 0
+                || Libc.fchdir(Libc.Number(oldRoot)) != 0 || Libc.umount2(here, Libc.MNT_DETACH) != 0)
+            {
+                throw new DaemonException(
+                    $"--sandbox namespace: {_shared} cannot become the root: {Libc.Describe(Libc.LastError)}");
+            }
         }
 
         Volatile.Write(ref _serves, true);
         _channel.Tell();
-    }
-
-    private void AwaitExit()
-    {
-        int status = 0;
-        while (_pid != 0 && Libc.waitpid(_pid, &status, 0) < 0 && Libc.LastError == Errno.EINTR)
-        {
-            // Sound: writes one int of this frame.
-        }
-
-        _status = status;
     }
 
     private static void Mount(string? source, string target, nuint flags)
@@ -269,28 +214,5 @@ internal sealed unsafe class SandboxOutside : IDisposable
                     $"--sandbox namespace: {target} cannot be mounted anew: {Libc.Describe(Libc.LastError)}");
             }
         }
-    }
-
-    // A list as execve wants it: pointers to C strings with a null pointer behind them.
-    private static byte** CStrings(IReadOnlyList<string> texts)
-    {
-        // Sound: zeroed, one pointer for each string and one more; Free() is its only other user.
-        var list = (byte**)NativeMemory.AllocZeroed((nuint)texts.Count + 1, (nuint)sizeof(byte*));
-        for (int i = 0; i < texts.Count; i++)
-        {
-            list[i] = (byte*)Marshal.StringToCoTaskMemUTF8(texts[i]);
-        }
-
-        return list;
-    }
-
-    private static void Free(byte** list)
-    {
-        for (byte** item = list; *item != null; item++) // Sound: CStrings() ended the list with a null pointer.
-        {
-            Marshal.FreeCoTaskMem((nint)(*item));
-        }
-
-        NativeMemory.Free(list);
     }
 }

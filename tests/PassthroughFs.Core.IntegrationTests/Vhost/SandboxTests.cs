@@ -131,6 +131,43 @@ public sealed class SandboxTests : IDisposable
     }
 
     [Fact]
+    public void However_long_the_daemon_inside_takes_to_start_the_one_outside_waits()
+    {
+        // Longer than the runtime keeps its idle threads: new ones are started at a moment of its choice.
+        const string script = """
+            "$HOST" "$PROGRAM" --socket-path "$PWD/socket" --shared-dir "$SHARED" --sandbox namespace >out 2>&1 &
+            outside=$!
+            inside=
+            for ((i = 0; i < 1000; i++)); do
+              inside=$(cat /proc/$outside/task/*/children | tr -d ' ')
+              if [ -n "$inside" ]; then break; fi
+              sleep 0.01
+            done
+            kill -STOP "$inside"
+            sleep 6
+            kill -CONT "$inside"
+            for ((i = 0; i < 300; i++)); do
+              if grep -q '^listening' out; then break; fi
+              sleep 0.1
+            done
+            kill $outside
+            code=0
+            wait $outside || code=$?
+            cat out
+            exit $code
+            """;
+        using var directory = new TempDirectory();
+        ShellResult result = Shell.Script(script, directory.Path, environment: new Dictionary<string, string?>
+        {
+            ["HOST"] = DaemonProcess.Host,
+            ["PROGRAM"] = DaemonProcess.Program,
+            ["SHARED"] = _shared.Path,
+        });
+        Assert.True(result.ExitCode == 0, result.All);
+        Assert.Equal($"listening on {directory["socket"]}", result.Out.Trim());
+    }
+
+    [Fact]
     public void A_signal_reaches_the_daemon_inside()
     {
         using DaemonProcess daemon = Start("namespace");
