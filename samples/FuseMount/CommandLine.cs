@@ -130,6 +130,7 @@ internal static partial class CommandLine
             Xattr = result.GetValue(Options.Xattr),
             PosixAcl = result.GetValue(Options.PosixAcl),
             NoOpen = result.GetValue(Options.NoOpen),
+            NoOpenFiles = result.GetValue(Options.NoOpenFiles) ?? defaults.NoOpenFiles,
             NoOpendir = result.GetValue(Options.NoOpendir),
             KillprivV2 = result.GetValue(Options.KillprivV2),
             InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? defaults.InodeFileHandles,

@@ -68,6 +68,9 @@ internal static class Options
     public static readonly Option<bool> Xattr = Switch("--xattr", "Extended attributes");
     public static readonly Option<bool> PosixAcl = Switch("--posix-acl", "POSIX ACLs; needs --xattr");
     public static readonly Option<bool> NoOpen = Switch("--no-open", "Do without OPEN requests; needs --cache always");
+    public static readonly Option<int?> NoOpenFiles = Number(
+        "--no-open-files", "N", "How many files stay open here with --no-open; default 256", 0,
+        PassthroughConfigValidator.MaxNoOpenFiles);
     public static readonly Option<bool> NoOpendir = Switch("--no-opendir", "Do without OPENDIR requests");
     public static readonly Option<bool> KillprivV2 = Switch(
         "--killpriv-v2", "Remove set-id bits here, so that the kernel need not ask before each write");
@@ -157,8 +160,8 @@ internal static class Options
     {
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
-        Writeback, Xattr, PosixAcl, NoOpen, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize, NoReaddir,
-        NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
+        Writeback, Xattr, PosixAcl, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize,
+        NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,

@@ -70,8 +70,8 @@ public sealed class PassthroughConfig
     /// need not open them again: each counts against the limit of open files. Default 256; 0 opens for each request.
     /// </summary>
     /// <remarks>
-    /// A file is closed when another one takes its place, and when the limit of open files is met. Until then the host
-    /// does not run it as a program if it was written (ETXTBSY), and keeps its blocks if it was deleted. With
+    /// A file is closed when the client forgets it, when another one takes its place, and when the limit of open files
+    /// is met. Until then the host does not run it as a program if it was written (ETXTBSY). With
     /// <see cref="CheckPermissions"/> nothing stays open: each caller is checked by opening.
     /// </remarks>
     public int NoOpenFiles { get; set => field = Changed(value); } = 256;

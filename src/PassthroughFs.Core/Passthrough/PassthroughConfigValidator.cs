@@ -6,7 +6,8 @@ namespace PassthroughFs.Core.Passthrough;
 /// <summary>Finds what is wrong with a <see cref="PassthroughConfig"/> before anything is opened.</summary>
 public static class PassthroughConfigValidator
 {
-    private const int MaxNoOpenFiles = 1 << 20;
+    /// <summary>The largest <see cref="PassthroughConfig.NoOpenFiles"/>.</summary>
+    public const int MaxNoOpenFiles = 1 << 20;
 
     /// <summary>Checks values and combinations.</summary>
     /// <returns>One sentence for each fault, naming every option that takes part in it; empty if all is well.</returns>

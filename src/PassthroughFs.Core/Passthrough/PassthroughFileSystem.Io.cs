@@ -303,8 +303,26 @@ public sealed unsafe partial class PassthroughFileSystem
         file = _kept.Add(node, fd, accessMode);
         Reach("OpenForRequest: kept");
 
+        // It may have been forgotten meanwhile: then what was kept is closed already, and this came too late for that.
+        DropKept(node);
+
         // Another thread may have closed all that is kept in that very moment.
         return file.IsNone ? OpenInode(context, inode, accessMode, out fd) : Errno.OK;
+    }
+
+    /// <summary>Closes what is kept of a node that the client has forgotten: a deleted file's blocks go.</summary>
+    private void DropKept(NodeId node)
+    {
+        if (_kept.Count == 0)
+        {
+            return;
+        }
+
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone)
+        {
+            _kept.Drop(node);
+        }
     }
 
     private static void PutFile(in OpenFile file, int fd)

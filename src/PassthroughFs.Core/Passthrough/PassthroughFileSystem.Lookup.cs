@@ -65,6 +65,7 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         _inodes.Forget(node, count);
         _backing?.Forgotten(node);
+        DropKept(node);
     }
 
     /// <inheritdoc/>
@@ -74,6 +75,7 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             _inodes.Forget(item.Node, item.Count);
             _backing?.Forgotten(item.Node);
+            DropKept(item.Node);
         }
     }
 

@@ -30,6 +30,7 @@ public sealed class CommandLineTests
         ("--xattr", ["Xattr=True"]),
         ("--xattr --posix-acl", ["PosixAcl=True", "Xattr=True"]),
         ("--no-open", ["NoOpen=True"]),
+        ("--no-open --no-open-files 9", ["NoOpen=True", "NoOpenFiles=9"]),
         ("--no-opendir", ["NoOpendir=True"]),
         ("--killpriv-v2", ["KillprivV2=True"]),
         ("--inode-file-handles prefer", ["InodeFileHandles=Prefer"]),
