@@ -178,9 +178,9 @@ public sealed class ExportTests
     [InlineData("prefer", true)]
     public void Handles_are_good_when_the_device_has_another_number(string handles, bool useHostIno)
     {
-        using var disk = new LoopDisk();
         string[] numbers = useHostIno ? ["--use-host-ino"] : [];
         using var scene = new ExportScene(Backing.Disk, ["--inode-file-handles", handles, .. numbers]);
+        using var disk = new LoopDisk();
         Directory.CreateDirectory(scene.Source["disk"]);
         disk.Mount(scene.Source["disk"]);
         Directory.CreateDirectory(scene.Source["disk/d"]);

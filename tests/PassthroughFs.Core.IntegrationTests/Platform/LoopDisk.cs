@@ -44,7 +44,8 @@ internal sealed class LoopDisk : IDisposable
 
     public void Dispose()
     {
-        Release();
+        // A server that a failed test has left may still use it.
+        Release("--lazy");
         _files.Dispose();
     }
 
@@ -62,11 +63,11 @@ internal sealed class LoopDisk : IDisposable
         return device;
     }
 
-    private void Release()
+    private void Release(params string[] how)
     {
         if (_mounted is not null)
         {
-            Run("umount", _mounted);
+            Run("umount", [.. how, _mounted]);
             _mounted = null;
         }
 
