@@ -111,25 +111,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     /// </summary>
     /// <returns>ENOENT or ENOTDIR for the root directory, EOPNOTSUPP or EPERM where kernel handles must work and do
     /// not, …</returns>
-    public unsafe Errno Import()
+    public Errno Import()
     {
-        if (Config.ClearUmask)
-        {
-            _ = Sys.Umask(0);
-            _umask = 0;
-        }
-        else
-        {
-            _umask = ReadUmask(_umask);
-        }
-
-        int fd;
-        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
-        {
-            fd = Sys.OpenAt(Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
-        }
-
-        Errno result = fd < 0 ? (Errno)(-fd) : AddRoot(fd);
+        Errno result = OpenRoot();
         if (result != Errno.OK)
         {
             PassthroughLog.ImportFailed(_logger, Config.RootDir, result);
@@ -235,8 +219,13 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _inodes.ForgetAll();
         Reach("Destroy: cleared");
 
-        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF.
-        _ = Import();
+        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF. In a
+        // Vfs that is no fault: the directory may go when it has been unmounted, and a mount prepares the root anew.
+        Errno result = Config.DoImport ? Import() : OpenRoot();
+        if (result != Errno.OK && !Config.DoImport)
+        {
+            PassthroughLog.RootGone(_logger, Config.RootDir, result);
+        }
     }
 
     /// <summary>The file descriptors that a successor needs across a live upgrade: <c>/proc/self/fd</c>.</summary>
@@ -282,6 +271,27 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _kept.Dispose();
         _inodes.Dispose();
         _proc.Dispose();
+    }
+
+    private unsafe Errno OpenRoot()
+    {
+        if (Config.ClearUmask)
+        {
+            _ = Sys.Umask(0);
+            _umask = 0;
+        }
+        else
+        {
+            _umask = ReadUmask(_umask);
+        }
+
+        int fd;
+        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
+        {
+            fd = Sys.OpenAt(Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
+        }
+
+        return fd < 0 ? (Errno)(-fd) : AddRoot(fd);
     }
 
     /// <summary>Makes this thread the caller, to make a new file.</summary>

@@ -61,4 +61,7 @@ internal static partial class PassthroughLog
     [LoggerMessage(12, LogLevel.Warning,
         "{Saved} nodes were saved, and RetainedMappings keeps {Kept}: those forgotten first are stale.")]
     public static partial void TooManySaved(ILogger logger, int saved, int kept);
+
+    [LoggerMessage(13, LogLevel.Information, "The directory {Root} is not there any more ({Error}).")]
+    public static partial void RootGone(ILogger logger, string root, Errno error);
 }
