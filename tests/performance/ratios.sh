@@ -67,10 +67,10 @@ case $what in
         start b --cache never --killpriv-v2 --io-uring
         for jobs in 1 2; do
             for rw in randread randwrite; do
-                compare "$jobs client(s), 4k $rw" --rw=$rw --bs=4k --filesize=16m --runtime=2 --time_based \
+                compare "$jobs client(s), 4k $rw" --rw=$rw --bs=4k --filesize=16m --runtime=1 --time_based \
                     --numjobs=$jobs --fallocate=none
             done
-            compare "$jobs client(s), 1m randread" --rw=randread --bs=1m --filesize=16m --runtime=2 --time_based \
+            compare "$jobs client(s), 1m randread" --rw=randread --bs=1m --filesize=16m --runtime=1 --time_based \
                 --numjobs=$jobs --fallocate=none
         done
         ;;
