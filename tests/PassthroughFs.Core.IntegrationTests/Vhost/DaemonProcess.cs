@@ -89,10 +89,23 @@ internal sealed class DaemonProcess : IDisposable
 
     /// <summary>The process that serves: another one in a sandbox of namespaces.</summary>
     public int ServerPid => Directory.GetDirectories($"/proc/{Pid}/task")
-        .SelectMany(task => File.ReadAllText(Path.Combine(task, "children")).Split(' '))
+        .SelectMany(task => ChildrenOf(task).Split(' '))
         .Where(child => child.Length > 0)
         .Select(child => int.Parse(child, null))
         .SingleOrDefault(Pid);
+
+    private static string ChildrenOf(string task)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(task, "children"));
+        }
+        catch (IOException)
+        {
+            // The thread has ended since it was listed. Who serves is the child of one that has not.
+            return "";
+        }
+    }
 
     /// <summary>How many descriptors it has.</summary>
     public int FdCount => Directory.GetFileSystemEntries($"/proc/{Pid}/fd").Length;

@@ -1,6 +1,7 @@
 using System;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.IntegrationTests.Platform;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
@@ -89,7 +90,16 @@ internal static unsafe partial class VhostNative
     public static bool Await(int eventFd, int milliseconds)
     {
         var fd = new PollFd { Fd = eventFd, Events = 1 };
-        if (Poll(&fd, 1, milliseconds) <= 0)
+        long deadline = Environment.TickCount64 + milliseconds;
+        int ready;
+        do
+        {
+            // Anew after a signal, as the end of another test's program is to any thread.
+            ready = Poll(&fd, 1, (int)Math.Max(0, deadline - Environment.TickCount64));
+        }
+        while (ready < 0 && Marshal.GetLastPInvokeError() == (int)Errno.EINTR);
+
+        if (ready <= 0)
         {
             return false;
         }
