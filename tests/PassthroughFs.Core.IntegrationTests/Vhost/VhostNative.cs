@@ -1,7 +1,6 @@
 using System;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using PassthroughFs.Core.Api;
 using PassthroughFs.Core.IntegrationTests.Platform;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
@@ -9,6 +8,7 @@ namespace PassthroughFs.Core.IntegrationTests.Vhost;
 /// <summary>What a front end needs of libc.</summary>
 internal static unsafe partial class VhostNative
 {
+    private const int Interrupted = 4;
     private const int SolSocket = 1;
     private const int ScmRights = 1;
     private const int MsgNoSignal = 0x4000;
@@ -97,7 +97,7 @@ internal static unsafe partial class VhostNative
             // Anew after a signal, as the end of another test's program is to any thread.
             ready = Poll(&fd, 1, (int)Math.Max(0, deadline - Environment.TickCount64));
         }
-        while (ready < 0 && Marshal.GetLastPInvokeError() == (int)Errno.EINTR);
+        while (ready < 0 && Marshal.GetLastPInvokeError() == Interrupted);
 
         if (ready <= 0)
         {
