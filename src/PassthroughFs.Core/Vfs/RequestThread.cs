@@ -3,6 +3,7 @@ using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using System.Threading.Tasks;
+using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Vfs;
 
@@ -67,26 +68,26 @@ internal sealed class RequestThread
     public void GiveBack(VfsDirectorySink sink) => _sink = sink;
 
     /// <summary>
-    /// Waits until no thread is in a slot that the published table does not have any more.
+    /// Waits until no thread is in a file system that the published table does not have any more, by whichever slot it
+    /// came: a session that ends gives a mount another one.
     /// </summary>
-    public static async Task WaitUntilLeft(MountSlot slot)
+    public static async Task WaitUntilLeft(IFileSystem fileSystem)
     {
         const int mostMilliseconds = 20;
         Interlocked.MemoryBarrierProcessWide();
-        for (int pause = 1; IsAnyoneIn(slot); pause = Math.Min(pause * 2, mostMilliseconds))
+        for (int pause = 1; IsAnyoneIn(fileSystem); pause = Math.Min(pause * 2, mostMilliseconds))
         {
             await Task.Delay(pause).ConfigureAwait(false);
         }
     }
 
-    private static bool IsAnyoneIn(MountSlot slot)
+    private static bool IsAnyoneIn(IFileSystem fileSystem)
     {
         lock (s_lock)
         {
             foreach (WeakReference<RequestThread> reference in s_threads)
             {
-                if (reference.TryGetTarget(out RequestThread? thread) &&
-                    Array.IndexOf(Volatile.Read(ref thread._slots), slot) >= 0)
+                if (reference.TryGetTarget(out RequestThread? thread) && thread.IsIn(fileSystem))
                 {
                     return true;
                 }
@@ -94,6 +95,19 @@ internal sealed class RequestThread
 
             return false;
         }
+    }
+
+    private bool IsIn(IFileSystem fileSystem)
+    {
+        foreach (ref MountSlot? slot in Volatile.Read(ref _slots).AsSpan())
+        {
+            if (Volatile.Read(ref slot)?.FileSystem == fileSystem)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -132,17 +132,16 @@ public sealed partial class Vfs
     /// <summary>From here on no request gets to the file system. Under the lock.</summary>
     private void Revoke(VfsMount mount)
     {
-        MountSlot slot = mount.Slot;
         mount.State = MountState.Revoked;
-        mount.Slot = slot.Revoked();
+        mount.Slot = mount.Slot.Revoked();
         Publish([]);
-        _ = ReleaseAfter(mount, slot);
+        _ = ReleaseWhenLeft(mount);
     }
 
-    private async Task ReleaseAfter(VfsMount mount, MountSlot slot)
+    private async Task ReleaseWhenLeft(VfsMount mount)
     {
         await Task.Yield();
-        await RequestThread.WaitUntilLeft(slot).ConfigureAwait(false);
+        await RequestThread.WaitUntilLeft(mount.FileSystem).ConfigureAwait(false);
         NoteLeftover(mount);
         DestroyMounted(default, mount);
         mount.SetReleased();

@@ -18,7 +18,9 @@ public sealed partial class Vfs
     private const int MostLeftover = 65_536;
     private const int MostPasses = 8;
 
+    // As long as a client is at it, and for one that lets go a little after it was asked; in no case for ever.
     private static readonly TimeSpan s_roomPatience = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan s_mostRoomPatience = TimeSpan.FromSeconds(10);
 
     /// <summary>Something that was open is not any more.</summary>
     private void ReclaimAfterRelease(MountSlot slot)
@@ -142,7 +144,8 @@ public sealed partial class Vfs
     private void MakeRoom()
     {
         long start = Stopwatch.GetTimestamp();
-        for (bool isFirst = true; ; isFirst = false)
+        Task? reclaims = null;
+        while (true)
         {
             VfsMount[] gone;
             lock (_lock)
@@ -151,17 +154,15 @@ public sealed partial class Vfs
                 gone = isFree ? [] : [.. _mounts.OfType<VfsMount>().Where(mount => mount.State != MountState.Live)];
             }
 
-            if (gone.Length == 0 || Notifications is null || Stopwatch.GetElapsedTime(start) > s_roomPatience)
+            if (gone.Length == 0 || Notifications is null)
             {
                 return;
             }
 
-            if (isFirst)
+            reclaims ??= Task.WhenAll(gone.Select(Reclaim));
+            if (Stopwatch.GetElapsedTime(start) > (reclaims.IsCompleted ? s_roomPatience : s_mostRoomPatience))
             {
-                foreach (VfsMount mount in gone)
-                {
-                    _ = Reclaim(mount);
-                }
+                return;
             }
 
             Thread.Sleep(10);

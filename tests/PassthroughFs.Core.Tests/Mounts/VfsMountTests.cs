@@ -208,6 +208,32 @@ public sealed class VfsMountTests
     }
 
     [Fact]
+    public async Task A_request_of_a_session_that_ended_holds_up_the_release()
+    {
+        using ManualResetEventSlim inside = new();
+        using ManualResetEventSlim goOn = new();
+        StampedBackend a = new(1);
+        _vfs.Mount("/a", a);
+        _vfs.Init(Context, VfsOptions.DefaultFlags, out _);
+        Entry held = Child(Find("/a"), "50");
+        a.InGetAttr = () =>
+        {
+            inside.Set();
+            goOn.Wait(Ended.Patience);
+        };
+        Task<Errno> request = Task.Run(
+            () => _vfs.GetAttr(Context, held.Node, Handle.None, out _), TestContext.Current.CancellationToken);
+        Assert.True(inside.Wait(Ended.Patience, TestContext.Current.CancellationToken));
+        _vfs.Destroy(Context);
+        VfsMount mount = _vfs.Unmount("/a");
+        await Task.Delay(100, TestContext.Current.CancellationToken);
+        Assert.False(mount.Released.IsCompleted);
+        goOn.Set();
+        Assert.Equal(Errno.OK, await request);
+        Ended.Wait(mount);
+    }
+
+    [Fact]
     public void A_client_that_gives_back_more_than_it_holds_frees_no_more_than_that()
     {
         _vfs.Mount("/a", new StampedBackend(1));
