@@ -92,6 +92,13 @@ internal static partial class CommandLine
             Fake = result.GetValue(Options.Fake),
         };
         RefuseWithoutMounts(options);
+        if (options.IoUring && (options.Config.PosixLocks || options.Config.FlockLocks))
+        {
+            throw UsageError(
+                "--io-uring conflicts with --posix-locks and --flock-locks: who waits for a lock would keep a place in " +
+                "the ring");
+        }
+
         return options;
     }
 
@@ -137,6 +144,8 @@ internal static partial class CommandLine
             NoReaddir = result.GetValue(Options.NoReaddir),
             Readdirplus = !result.GetValue(Options.NoReaddirplus),
             SealSize = result.GetValue(Options.SealSize),
+            PosixLocks = result.GetValue(Options.PosixLocks),
+            FlockLocks = result.GetValue(Options.FlockLocks),
             EnableMntid = result.GetValue(Options.EnableMntid),
             UseHostIno = result.GetValue(Options.UseHostIno),
             AllowDirectIo = !result.GetValue(Options.NoDirectIo),

@@ -24,7 +24,14 @@ internal sealed class DeviceTransport : IFuseTransport, IBackingFiles
     /// <summary>From here on there is a client.</summary>
     public void Connect(int deviceFd) => Volatile.Write(ref _fd, deviceFd);
 
-    public unsafe Errno Notify(ReadOnlySpan<IoSegment> message)
+    /// <summary>A reply can come from any thread, but not to what came over a ring.</summary>
+    public bool CanReplyLater => !HasRing;
+
+    public Errno Notify(ReadOnlySpan<IoSegment> message) => Write(message);
+
+    public Errno Reply(ReadOnlySpan<IoSegment> message) => Write(message);
+
+    private unsafe Errno Write(ReadOnlySpan<IoSegment> message)
     {
         int fd = Volatile.Read(ref _fd);
         if (fd < 0)

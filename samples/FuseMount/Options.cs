@@ -78,6 +78,10 @@ internal static class Options
         "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default never");
     public static readonly Option<bool> UseHostIno = Switch("--use-host-ino", "Show the inode numbers of SOURCE");
     public static readonly Option<bool> SealSize = Switch("--seal-size", "Refuse changes of a file's size");
+    public static readonly Option<bool> PosixLocks = Switch(
+        "--posix-locks", "Record locks (fcntl) are SOURCE's, so that programs outside of MOUNTPOINT meet them; without " +
+            "it they hold within MOUNTPOINT");
+    public static readonly Option<bool> FlockLocks = Switch("--flock-locks", "The same for flock");
     public static readonly Option<bool> NoReaddir = Switch("--no-readdir", "Show directories as empty");
     public static readonly Option<bool> NoReaddirplus = Switch("--no-readdirplus", "List names without attributes");
     public static readonly Option<bool> EnableMntid = Switch("--enable-mntid", "Tell inodes apart by mount as well");
@@ -161,7 +165,7 @@ internal static class Options
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize,
-        NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
+        PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,

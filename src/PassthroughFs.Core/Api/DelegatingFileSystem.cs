@@ -169,6 +169,16 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSyst
         Inner.Flush(context, node, handle, lockOwner);
 
     /// <inheritdoc/>
+    public virtual Errno GetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted,
+        out FileLock found) => Inner.GetLk(context, node, handle, owner, wanted, out found);
+
+    /// <inheritdoc/>
+    public virtual Errno SetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags) =>
+        Inner.SetLk(context, node, handle, owner, wanted, flags);
+
+    /// <inheritdoc/>
     public virtual Errno OpenDir(in RequestContext context, NodeId node, uint flags, out OpenReply reply) =>
         Inner.OpenDir(context, node, flags, out reply);
 

@@ -312,10 +312,48 @@ public interface IFileSystem
     Errno RemoveXattr(in RequestContext context, NodeId node, ReadOnlySpan<byte> name) => Errno.ENOSYS;
 
     /// <summary>
-    /// A file descriptor of the open file was closed in the client; may come more than once for a handle.
+    /// A file descriptor of the open file was closed in the client; may come more than once for a handle. POSIX locks of
+    /// the owner on the node are gone.
     /// </summary>
     /// <returns>Errors of delayed writes: EIO, ENOSPC, EDQUOT, … ENOSYS: success, do not ask again.</returns>
     Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) => Errno.ENOSYS;
+
+    /// <summary>Asks whether a lock could be had.</summary>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">A regular file.</param>
+    /// <param name="handle">An open file of it.</param>
+    /// <param name="owner">Whose lock it would be: the owner's own locks are in nobody's way.</param>
+    /// <param name="wanted">The lock.</param>
+    /// <param name="found">
+    /// One that is in the way, or <see cref="LockType.F_UNLCK"/> if there is none. The process is 0 where nobody knows.
+    /// </param>
+    /// <returns>… ENOSYS: not supported.</returns>
+    Errno GetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, out FileLock found)
+    {
+        found = default;
+        return Errno.ENOSYS;
+    }
+
+    /// <summary>Sets or removes a lock. Never waits.</summary>
+    /// <remarks>
+    /// POSIX locks go with the first <see cref="Flush"/> of their owner, flock's with the <see cref="Release"/> of the
+    /// open file. Waiting for one is the caller's affair, by trying again (<see cref="Protocol.FuseSession"/> does that
+    /// where its transport can reply later).
+    /// </remarks>
+    /// <param name="context">Who asks.</param>
+    /// <param name="node">A regular file; with flock a directory as well.</param>
+    /// <param name="handle">An open file of it.</param>
+    /// <param name="owner">Whose lock it is. With flock the open file is the owner.</param>
+    /// <param name="wanted">The lock; what the owner has on the same bytes is replaced.</param>
+    /// <param name="flags">Which kind.</param>
+    /// <returns>
+    /// EAGAIN if somebody else's is in the way, EBADF if the file is not open for what the lock is for, ENOLCK if there
+    /// are too many, … ENOSYS: not supported.
+    /// </returns>
+    Errno SetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags) =>
+        Errno.ENOSYS;
 
     /// <summary>Opens a directory for listing.</summary>
     /// <param name="context">Who asks.</param>

@@ -19,6 +19,13 @@ internal static class Constants
     public const int F_GETFL = 3;
     public const int F_SETFL = 4;
     public const int F_DUPFD_CLOEXEC = 1030;
+    public const int F_OFD_GETLK = 36;
+    public const int F_OFD_SETLK = 37;
+
+    public const int LOCK_SH = 1;
+    public const int LOCK_EX = 2;
+    public const int LOCK_NB = 4;
+    public const int LOCK_UN = 8;
 
     public const int SEEK_SET = 0;
 

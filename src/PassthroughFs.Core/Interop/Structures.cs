@@ -47,6 +47,17 @@ internal struct Timespec
     public long tv_nsec;
 }
 
+/// <summary>struct flock of a 64-bit system.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct Flock64
+{
+    public short l_type;
+    public short l_whence;
+    public long l_start;
+    public long l_len;
+    public int l_pid;
+}
+
 /// <summary>struct statfs of x86-64 and arm64, 120 bytes.</summary>
 [StructLayout(LayoutKind.Sequential, Size = 120)]
 internal struct StatfsBuffer

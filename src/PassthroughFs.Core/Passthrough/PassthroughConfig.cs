@@ -159,6 +159,16 @@ public sealed class PassthroughConfig
     public bool ExportSupport { get; set => field = Changed(value); }
 
     /// <summary>
+    /// Make the client's POSIX record locks (<c>fcntl(2)</c>) the host's, so that the host's programs and other clients
+    /// of the directory meet them. Needs a transport that can reply later. Default off: the client keeps them to itself.
+    /// </summary>
+    /// <remarks>Each owner of a lock on a file costs a file descriptor. Deadlocks are not found (EDEADLK).</remarks>
+    public bool PosixLocks { get; set => field = Changed(value); }
+
+    /// <summary>The same for <c>flock(2)</c>, at no cost. Default off. Not with <see cref="NoOpen"/>.</summary>
+    public bool FlockLocks { get; set => field = Changed(value); }
+
+    /// <summary>
     /// Tell the client where other mounts begin below the root (FUSE_ATTR_SUBMOUNT), if it can mount them by itself.
     /// Default off.
     /// </summary>
@@ -221,6 +231,8 @@ public sealed class PassthroughConfig
             wanted |= If(AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
             wanted |= If(ExportSupport, InitFlags.FUSE_EXPORT_SUPPORT);
             wanted |= If(BackingFiles, InitFlags.FUSE_PASSTHROUGH);
+            wanted |= If(PosixLocks, InitFlags.FUSE_POSIX_LOCKS);
+            wanted |= If(FlockLocks, InitFlags.FUSE_FLOCK_LOCKS);
             return wanted | If(PosixAcl, InitFlags.FUSE_POSIX_ACL);
         }
     }

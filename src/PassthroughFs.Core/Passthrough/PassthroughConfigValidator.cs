@@ -58,6 +58,9 @@ public static class PassthroughConfigValidator
             !config.ReadOnly || !config.Writeback,
             "ReadOnly conflicts with Writeback: a read-only file system has no writes to collect. Switch one of them " +
             "off.");
+        Check(
+            !config.FlockLocks || !config.NoOpen,
+            "FlockLocks conflicts with NoOpen: flock's locks belong to open files. Switch one of them off.");
         CheckBackingFiles(!config.Writeback, "Writeback: the client writes to the file at once");
         CheckBackingFiles(!config.NoOpen, "NoOpen: the client learns of a backing file when it opens");
         CheckBackingFiles(!config.SealSize, "SealSize: nobody would see the writes that change a file's size");

@@ -32,15 +32,29 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <inheritdoc/>
-    public Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
-        ReleaseHandle(node, handle, _noOpen);
+    public Errno Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request)
+    {
+        if ((request.ReleaseFlags & ReleaseFlags.FUSE_RELEASE_FLOCK_UNLOCK) != 0)
+        {
+            // Closing is not enough where the kernel has the open file as well (BackingFiles).
+            _ = SetFlock(node, handle, LockType.F_UNLCK);
+        }
+
+        return ReleaseHandle(node, handle, _noOpen);
+    }
 
     /// <inheritdoc/>
     public Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner)
     {
+        if (!_locks.IsEmpty)
+        {
+            _locks.End(node.Value, lockOwner.Value);
+        }
+
         if (_noOpen && handle.IsNone)
         {
-            return Errno.ENOSYS;
+            // ENOSYS is for ever, and locks go by this call.
+            return _posixLocks ? Errno.OK : Errno.ENOSYS;
         }
 
         using OpenFile file = _handles.Get(handle, node);
@@ -120,8 +134,8 @@ public sealed unsafe partial class PassthroughFileSystem
             _ => OpenReplyFlags.None,
         };
 
-        // A file that is only read has nothing to flush.
-        return (flags & Linux.O_ACCMODE) == Linux.O_RDONLY ? result | OpenReplyFlags.FOPEN_NOFLUSH : result;
+        // A file that is only read has nothing to flush but locks.
+        return (flags & Linux.O_ACCMODE) == Linux.O_RDONLY && !_posixLocks ? result | OpenReplyFlags.FOPEN_NOFLUSH : result;
     }
 
     /// <summary>Opens a node for the client.</summary>

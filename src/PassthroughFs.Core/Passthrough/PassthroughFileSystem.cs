@@ -177,7 +177,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         {
             // Under a Vfs what is offered was negotiated already, and is honoured as it is.
             wanted |= InitFlags.FUSE_WRITEBACK_CACHE | InitFlags.FUSE_NO_OPEN_SUPPORT |
-                InitFlags.FUSE_NO_OPENDIR_SUPPORT | InitFlags.FUSE_HANDLE_KILLPRIV_V2;
+                InitFlags.FUSE_NO_OPENDIR_SUPPORT | InitFlags.FUSE_HANDLE_KILLPRIV_V2 | InitFlags.FUSE_POSIX_LOCKS |
+                InitFlags.FUSE_FLOCK_LOCKS;
         }
 
         if (_services.BackingFiles is null)
@@ -188,8 +189,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         accepted = wanted & offered;
         if (accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT))
         {
-            // Without opens nobody would truncate: the client must do it by a setattr of its own.
-            accepted &= ~InitFlags.FUSE_ATOMIC_O_TRUNC;
+            // Without opens nobody would truncate: the client must do it by a setattr of its own. Nor is there an open
+            // file to be flock's owner.
+            accepted &= ~(InitFlags.FUSE_ATOMIC_O_TRUNC | InitFlags.FUSE_FLOCK_LOCKS);
         }
 
         const InitFlags Conflicts =
@@ -200,6 +202,16 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
             accepted &= ~InitFlags.FUSE_PASSTHROUGH;
         }
 
+        if (Config.PosixLocks && !accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS))
+        {
+            PassthroughLog.NoLocks(_logger, nameof(Config.PosixLocks));
+        }
+
+        if (Config.FlockLocks && !accepted.HasFlag(InitFlags.FUSE_FLOCK_LOCKS))
+        {
+            PassthroughLog.NoLocks(_logger, nameof(Config.FlockLocks));
+        }
+
         StartBacking(accepted);
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
@@ -207,6 +219,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
         _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
         _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
+        _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
         return Errno.OK;
     }
 
@@ -216,6 +229,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _handles.Clear();
         _backing?.Clear();
         _kept.Clear();
+        _locks.Clear();
         _inodes.ForgetAll();
         Reach("Destroy: cleared");
 
@@ -269,6 +283,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         _handles.Dispose();
         _backing?.Clear();
         _kept.Dispose();
+        _locks.Dispose();
         _inodes.Dispose();
         _proc.Dispose();
     }

@@ -62,6 +62,10 @@ internal static partial class PassthroughLog
         "{Saved} nodes were saved, and RetainedMappings keeps {Kept}: those forgotten first are stale.")]
     public static partial void TooManySaved(ILogger logger, int saved, int kept);
 
+    [LoggerMessage(14, LogLevel.Warning,
+        "{Option}: client or transport cannot: the client keeps its locks to itself, and nobody else meets them.")]
+    public static partial void NoLocks(ILogger logger, string option);
+
     [LoggerMessage(13, LogLevel.Information, "The directory {Root} is not there any more ({Error}).")]
     public static partial void RootGone(ILogger logger, string root, Errno error);
 }

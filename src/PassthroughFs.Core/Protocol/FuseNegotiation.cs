@@ -20,12 +20,12 @@ namespace PassthroughFs.Core.Protocol;
 /// MAP_ALIGNMENT (pages of the host); and only then HAS_INODE_DAX is the file system's
 /// </description></item>
 /// <item><term>the file system, if it asks</term><description>
-/// <see cref="FileSystemFlags"/>; PASSTHROUGH only if the transport is an <see cref="IBackingFiles"/> that notifies
+/// <see cref="FileSystemFlags"/>; PASSTHROUGH only if the transport is an <see cref="IBackingFiles"/> that notifies;
+/// POSIX_LOCKS, FLOCK_LOCKS only if it can reply later
 /// </description></item>
 /// <item><term>the transport, if it says so</term><description><see cref="TransportFlags"/></description></item>
 /// <item><term>nobody</term><description>
-/// FILE_OPS, INIT_RESERVED (historical); POSIX_LOCKS, FLOCK_LOCKS (no operation behind them); SPLICE_*,
-/// SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT (not acted on); bits that have no name yet
+/// FILE_OPS, INIT_RESERVED (historical); SPLICE_*, SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT (not acted on); bits that have no name yet
 /// </description></item>
 /// </list>
 /// </remarks>
@@ -38,7 +38,7 @@ internal static class FuseNegotiation
         | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV | FUSE_POSIX_ACL | FUSE_ABORT_ERROR
         | FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_SUBMOUNTS
         | FUSE_HANDLE_KILLPRIV_V2 | FUSE_HAS_INODE_DAX | FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP
-        | FUSE_NO_EXPORT_SUPPORT | FUSE_PASSTHROUGH;
+        | FUSE_NO_EXPORT_SUPPORT | FUSE_PASSTHROUGH | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
 
     /// <summary>What the session acts on by itself.</summary>
     public const InitFlags SessionFlags = FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_SETXATTR_EXT | FUSE_INIT_EXT;
@@ -54,6 +54,11 @@ internal static class FuseNegotiation
 
     /// <summary>What is as good as not offered where the transport has no backing files.</summary>
     public const InitFlags NeedsBackingFiles = FUSE_PASSTHROUGH;
+
+    /// <summary>
+    /// What is as good as not offered where the transport cannot reply later: who waits for a lock would keep a worker.
+    /// </summary>
+    public const InitFlags NeedsLateReplies = FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
 
     /// <summary>What takes effect in the transport, so that it is the transport's to accept.</summary>
     public const InitFlags TransportFlags = FUSE_OVER_IO_URING;

@@ -107,6 +107,23 @@ internal struct FuseWriteOut
     public uint Padding;
 }
 
+// struct fuse_file_lock: part of FuseLkIn and FuseLkOut.
+[StructLayout(LayoutKind.Sequential)]
+internal struct FuseFileLock
+{
+    public ulong Start;
+    public ulong End;
+    public LockType Type;
+    public uint Pid;
+}
+
+// struct fuse_lk_out
+[StructLayout(LayoutKind.Sequential)]
+internal struct FuseLkOut
+{
+    public FuseFileLock Lk;
+}
+
 // struct fuse_statfs_out
 [StructLayout(LayoutKind.Sequential)]
 internal struct FuseStatfsOut

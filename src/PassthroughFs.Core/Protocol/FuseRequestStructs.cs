@@ -167,6 +167,24 @@ internal struct FuseReleaseIn
     public ulong LockOwner;
 }
 
+// struct fuse_lk_in: of GETLK, SETLK and SETLKW.
+[StructLayout(LayoutKind.Sequential)]
+internal struct FuseLkIn
+{
+    public ulong Fh;
+    public ulong Owner;
+    public FuseFileLock Lk;
+    public LockFlags LkFlags;
+    public uint Padding;
+}
+
+// struct fuse_interrupt_in
+[StructLayout(LayoutKind.Sequential)]
+internal struct FuseInterruptIn
+{
+    public ulong Unique;
+}
+
 // struct fuse_flush_in
 [StructLayout(LayoutKind.Sequential)]
 internal struct FuseFlushIn

@@ -47,6 +47,7 @@ public sealed class FuseSession
         _canNotify = transport is { CanNotify: true };
         Notifications = new FuseNotifications(this, _canNotify ? transport : null);
         _backingFiles = _canNotify ? transport as IBackingFiles : null;
+        LockWaiters = new LockWaiters(this, transport);
         DaxWindow = transport?.DaxWindow;
         if (DaxWindow is { } window && (window.Length == 0 || window.Length % (uint)Environment.SystemPageSize != 0))
         {
@@ -90,6 +91,9 @@ public sealed class FuseSession
     /// <summary>What files are mapped into; null for none.</summary>
     internal IDaxWindow? DaxWindow { get; }
 
+    /// <summary>The requests that wait for a lock.</summary>
+    internal LockWaiters LockWaiters { get; }
+
     internal FuseEvents Events { get; }
 
     internal FuseConnection? Connection => _connection;
@@ -129,6 +133,11 @@ public sealed class FuseSession
             if (_backingFiles is null)
             {
                 offered &= ~FuseNegotiation.NeedsBackingFiles;
+            }
+
+            if (_transport is not { CanReplyLater: true })
+            {
+                offered &= ~FuseNegotiation.NeedsLateReplies;
             }
 
             FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
@@ -182,6 +191,7 @@ public sealed class FuseSession
         {
             // First, so that a file system that throws here leaves no session behind.
             _connection = null;
+            LockWaiters.Clear();
             try
             {
                 FileSystem.Destroy(context);

@@ -81,8 +81,10 @@ public sealed partial class FuseWorker
     private int Flush(ref FuseCall call)
     {
         ref readonly FuseFlushIn arguments = ref call.Structure<FuseFlushIn>();
-        return call.Reply(
-            _fs.Flush(call.Context, call.Node, new Handle(arguments.Fh), new LockOwner(arguments.LockOwner)));
+        Errno errno = _fs.Flush(
+            call.Context, call.Node, new Handle(arguments.Fh), new LockOwner(arguments.LockOwner));
+        _session.LockWaiters.TryAgain();
+        return call.Reply(errno);
     }
 
     private int Release(ref FuseCall call)
@@ -94,7 +96,9 @@ public sealed partial class FuseWorker
             ReleaseFlags = arguments.ReleaseFlags,
             LockOwner = new LockOwner(arguments.LockOwner),
         };
-        return call.Reply(_fs.Release(call.Context, call.Node, new Handle(arguments.Fh), request));
+        Errno errno = _fs.Release(call.Context, call.Node, new Handle(arguments.Fh), request);
+        _session.LockWaiters.TryAgain();
+        return call.Reply(errno);
     }
 
     private int Fsync(ref FuseCall call)

@@ -45,7 +45,10 @@ public sealed partial class FuseWorker
     /// Where the reply goes, in any pieces; at least 16 bytes where a reply is owed. May be the same memory as the
     /// request's, except that a WRITE's data must stay whole until the call returns.
     /// </param>
-    /// <returns>The reply's length in bytes; 0 if none is owed, or if it had no room.</returns>
+    /// <returns>
+    /// The reply's length in bytes; 0 if none is owed, if it had no room, or if it comes later
+    /// (<see cref="IFuseTransport.Reply"/>).
+    /// </returns>
     public int Dispatch(ReadOnlySpan<IoSegment> request, ReadOnlySpan<IoSegment> reply)
     {
         FuseCall call = default;
@@ -185,6 +188,10 @@ public sealed partial class FuseWorker
         FUSE_READDIRPLUS => ReadDir(ref call, plus: true),
         FUSE_RELEASEDIR => ReleaseDir(ref call),
         FUSE_FSYNCDIR => FsyncDir(ref call),
+        FUSE_GETLK => GetLk(ref call),
+        FUSE_SETLK => SetLk(ref call, mayWait: false),
+        FUSE_SETLKW => SetLk(ref call, mayWait: true),
+        FUSE_INTERRUPT => Interrupt(ref call),
         FUSE_SETXATTR => SetXattr(ref call),
         FUSE_GETXATTR => GetXattr(ref call),
         FUSE_LISTXATTR => ListXattr(ref call),
@@ -192,10 +199,8 @@ public sealed partial class FuseWorker
         FUSE_INIT => Init(ref call),
         FUSE_DESTROY => Destroy(ref call),
 
-        // Every operation runs to its end, so that there is nothing to interrupt, and nothing asks for data.
-        FUSE_INTERRUPT or FUSE_NOTIFY_REPLY => 0,
-
-        // Locks are not negotiated.
+        // Nothing asks for data.
+        FUSE_NOTIFY_REPLY => 0,
         _ => call.Reply(Errno.ENOSYS),
     };
 

@@ -31,6 +31,23 @@ public interface IFuseTransport
     /// </summary>
     InitFlags AcceptedFlags => InitFlags.None;
 
+    /// <summary>
+    /// Whether <see cref="Reply"/> works; without it no locks are agreed on, and the client keeps its locks to itself.
+    /// Asked for at each INIT.
+    /// </summary>
+    bool CanReplyLater => false;
+
+    /// <summary>
+    /// Sends the reply to a request for which <see cref="FuseWorker.Dispatch"/> returned 0, as for a lock that is waited
+    /// for: a complete message, header included, that says in <c>unique</c> which request it answers.
+    /// </summary>
+    /// <remarks>
+    /// Called by any thread, even before that <see cref="FuseWorker.Dispatch"/> has returned. The segments are borrowed:
+    /// valid until the call returns.
+    /// </remarks>
+    /// <returns>ENOENT if the client does not wait for it any more, …</returns>
+    Errno Reply(ReadOnlySpan<IoSegment> message) => Errno.ENOSYS;
+
     /// <summary>Sends a notification: a complete message, header included.</summary>
     /// <remarks>Called by any thread. The segments are borrowed: valid until the call returns.</remarks>
     /// <returns>ENOENT if the client does not know the node or name, ENOTCONN if there is no client, …</returns>

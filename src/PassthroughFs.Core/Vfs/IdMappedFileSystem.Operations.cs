@@ -249,6 +249,16 @@ public partial class IdMappedFileSystem
         Inner.Flush(Host(context), node, handle, lockOwner);
 
     /// <inheritdoc/>
+    public override Errno GetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted,
+        out FileLock found) => Inner.GetLk(Host(context), node, handle, owner, wanted, out found);
+
+    /// <inheritdoc/>
+    public override Errno SetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags) =>
+        Inner.SetLk(Host(context), node, handle, owner, wanted, flags);
+
+    /// <inheritdoc/>
     public override Errno OpenDir(
         in RequestContext context, NodeId node, uint flags, out OpenReply reply) =>
         Inner.OpenDir(Host(context), node, flags, out reply);

@@ -100,6 +100,17 @@ internal sealed partial class PseudoFileSystem
     public Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) =>
         Refuse(node, Errno.OK);
 
+    public Errno GetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, out FileLock found)
+    {
+        found = default;
+        return Refuse(node, Errno.ENOLCK);
+    }
+
+    public Errno SetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags) =>
+        Refuse(node, Errno.ENOLCK);
+
     public Errno Create(
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, in CreateRequest request,
         out Entry entry, out OpenReply reply)

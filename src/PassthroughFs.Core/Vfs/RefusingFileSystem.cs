@@ -99,6 +99,17 @@ internal sealed class RefusingFileSystem(Errno error) : IFileSystem
 
     public Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) => error;
 
+    public Errno GetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, out FileLock found)
+    {
+        found = default;
+        return error;
+    }
+
+    public Errno SetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags) =>
+        error;
+
     public Errno OpenDir(in RequestContext context, NodeId node, uint flags, out OpenReply reply) =>
         Refuse(out reply);
 

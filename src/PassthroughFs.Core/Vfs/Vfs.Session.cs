@@ -14,7 +14,8 @@ public sealed partial class Vfs
     /// </summary>
     private const InitFlags MustHonour =
         FUSE_ATOMIC_O_TRUNC | FUSE_EXPORT_SUPPORT | FUSE_DONT_MASK | FUSE_WRITEBACK_CACHE | FUSE_NO_OPEN_SUPPORT
-        | FUSE_HANDLE_KILLPRIV | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2;
+        | FUSE_HANDLE_KILLPRIV | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_HANDLE_KILLPRIV_V2
+        | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
 
     /// <inheritdoc/>
     public void Attach(in SessionServices services)
@@ -40,8 +41,8 @@ public sealed partial class Vfs
             InitFlags flags = offered & Options.Flags;
             if ((flags & FUSE_NO_OPEN_SUPPORT) != 0)
             {
-                // Without opens nobody would truncate.
-                flags &= ~FUSE_ATOMIC_O_TRUNC;
+                // Without opens nobody would truncate, and there is no open file to be flock's owner.
+                flags &= ~(FUSE_ATOMIC_O_TRUNC | FUSE_FLOCK_LOCKS);
             }
 
             VfsMount[] mounts = [.. LiveMounts()];

@@ -114,7 +114,7 @@ public sealed class LifeCycleTests
         {
             "--cache", "--entry-timeout", "--attr-timeout", "--writeback", "--xattr", "--no-open", "--no-opendir",
             "--killpriv-v2", "--inode-file-handles", "--use-host-ino", "--seal-size", "--no-readdir", "--read-only",
-            "--allow-other", "--default-permissions", "--passthrough", "--io-uring", "--threads", "--fsname",
+            "--allow-other", "--default-permissions", "--passthrough", "--posix-locks", "--flock-locks", "--io-uring", "--threads", "--fsname",
             "--version",
         })
         {

@@ -44,6 +44,9 @@ internal sealed class DaemonProcess : IDisposable
             },
             EnableRaisingEvents = true,
         };
+
+        // Its own, so that what it leaves there is seen.
+        _process.StartInfo.Environment["TMPDIR"] = Directory.CreateDirectory(_directory["tmp"]).FullName;
         _process.OutputDataReceived += (_, e) => Note(e.Data);
         _process.ErrorDataReceived += (_, e) => Note(e.Data);
         _process.Exited += (_, _) => _listening.TrySetResult();
@@ -154,6 +157,7 @@ internal sealed class DaemonProcess : IDisposable
                 Assert.Equal(0, Native.Kill(Pid, Native.SIGTERM));
                 Assert.Equal(0, AwaitExit());
                 Assert.False(File.Exists(SocketPath), "the socket is still there");
+                Assert.Empty(Directory.GetFileSystemEntries(_directory["tmp"]));
             }
 
             if (!ExpectFaults)

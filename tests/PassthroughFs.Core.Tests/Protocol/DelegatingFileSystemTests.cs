@@ -33,5 +33,23 @@ public sealed class DelegatingFileSystemTests
         }
     }
 
+    [Fact]
+    public void Mappings_reach_the_inner_file_system_as_they_are()
+    {
+        RecordingFileSystem inner = new();
+        Wrapper wrapper = new(inner);
+        RecordingWindow window = new();
+        NodeId node = new(5);
+        inner.Result = Errno.EXDEV;
+        Assert.Equal(Errno.EXDEV, wrapper.SetupMapping(default, node, new Handle(6), default, window));
+        Assert.Equal(Errno.EXDEV, wrapper.RemoveMapping(default, node, [new DaxRange(7, 8)], window));
+        string[] calls = [.. inner.Calls];
+        inner.Calls.Clear();
+        inner.SetupMapping(default, node, new Handle(6), default, window);
+        inner.RemoveMapping(default, node, [new DaxRange(7, 8)], window);
+        Assert.Equal(inner.Calls, calls);
+        Assert.Equal(2, calls.Length);
+    }
+
     private sealed class Wrapper(IFileSystem inner) : DelegatingFileSystem(inner);
 }

@@ -52,6 +52,9 @@ internal static class FuseCases
         uint major = 7, uint minor = 45, uint readahead = 131072, ulong flags = ulong.MaxValue) => B
         .U32(major).U32(minor).U32(readahead).U32((uint)flags).U32((uint)(flags >> 32)).Zeros(44);
 
+    public static Bytes Lock(uint type, uint flags = 0, ulong start = 3, ulong end = 4) => B
+        .U64(1).U64(2).U64(start).U64(end).U32(type).U32(5).U32(flags).U32(0);
+
     public static IReadOnlyList<FuseCase> All { get; } =
     [
         new(FUSE_LOOKUP, B.Name("name"), "Lookup 42 'name'", Entry()),
@@ -134,9 +137,15 @@ internal static class FuseCases
                 .U32(1).U32(2).U64(3).U32(5).U32(6).U32(7).U16(8).U16(0).U64(9).U64(10).U64(11).U64(4)
                 .U64(12).U32(13).U32(0).U64(14).U32(15).U32(0).U64(16).U32(17).U32(0).U64(18).U32(19).U32(0)
                 .U32(20).U32(21).U32(22).U32(23).Zeros(112)),
-        new(FUSE_GETLK, B.Zeros(48), "", B, Errno.ENOSYS),
-        new(FUSE_SETLK, B.Zeros(48), "", B, Errno.ENOSYS),
-        new(FUSE_SETLKW, B.Zeros(48), "", B, Errno.ENOSYS),
+        new(FUSE_GETLK, Lock(type: 1), "GetLk 42 1 2 3-4 F_WRLCK 5", B.U64(33).U64(34).U32(0).U32(35)),
+        new(FUSE_SETLK, Lock(type: 0), "SetLk 42 1 2 3-4 F_RDLCK 5 None", B),
+        new(FUSE_SETLK, Lock(type: 2, flags: 1), "SetLk 42 1 2 3-4 F_UNLCK 5 FUSE_LK_FLOCK", B),
+        new(FUSE_SETLKW, Lock(type: 1), "SetLk 42 1 2 3-4 F_WRLCK 5 None", B),
+        new(FUSE_SETLK, Lock(type: 3), "", B, Errno.EINVAL),
+        new(FUSE_SETLK, Lock(type: 0, flags: 2), "", B, Errno.EINVAL),
+        new(FUSE_SETLK, Lock(type: 0, start: 5), "", B, Errno.EINVAL),
+        new(FUSE_SETLKW, Lock(type: 0, end: 1UL << 63), "", B, Errno.EINVAL),
+        new(FUSE_GETLK, Lock(type: 2), "", B, Errno.EINVAL),
         new(FUSE_SETUPMAPPING, B.Zeros(40), "", B, Errno.ENOSYS),
         new(FUSE_REMOVEMAPPING, B.U32(0), "", B, Errno.ENOSYS),
         new((FuseOpcode)7, B, "", B, Errno.ENOSYS),

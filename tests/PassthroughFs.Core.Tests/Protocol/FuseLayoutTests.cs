@@ -64,6 +64,8 @@ public sealed class FuseLayoutTests
         { typeof(FuseNotifyPruneOut), 16 },
         { typeof(FuseSetupMappingIn), 40 },
         { typeof(FuseRemoveMappingIn), 4 },
+        { typeof(FuseLkIn), 48 },
+        { typeof(FuseLkOut), 24 },
         { typeof(ForgetItem), 16 },
         { typeof(DaxRange), 16 },
     };
@@ -92,6 +94,9 @@ public sealed class FuseLayoutTests
         {
             [FuseOpcode.FUSE_COPY_FILE_RANGE_64] = typeof(FuseCopyFileRangeIn),
             [FuseOpcode.FUSE_FSYNCDIR] = typeof(FuseFsyncIn),
+            [FuseOpcode.FUSE_GETLK] = typeof(FuseLkIn),
+            [FuseOpcode.FUSE_SETLK] = typeof(FuseLkIn),
+            [FuseOpcode.FUSE_SETLKW] = typeof(FuseLkIn),
             [FuseOpcode.FUSE_LISTXATTR] = typeof(FuseGetXattrIn),
             [FuseOpcode.FUSE_OPENDIR] = typeof(FuseOpenIn),
             [FuseOpcode.FUSE_READDIR] = typeof(FuseReadIn),

@@ -11,9 +11,8 @@ namespace PassthroughFs.Core.Tests.Protocol;
 public sealed class FuseNegotiationTests
 {
     private const InitFlags NobodyActsOn =
-        FUSE_FILE_OPS | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_SPLICE_MOVE | FUSE_SPLICE_READ | FUSE_SPLICE_WRITE
-        | FUSE_SECURITY_CTX | FUSE_REQUEST_TIMEOUT
-        | FUSE_ALLOW_IDMAP | FUSE_INIT_RESERVED;
+        FUSE_FILE_OPS | FUSE_SPLICE_MOVE | FUSE_SPLICE_READ | FUSE_SPLICE_WRITE | FUSE_SECURITY_CTX
+        | FUSE_REQUEST_TIMEOUT | FUSE_ALLOW_IDMAP | FUSE_INIT_RESERVED;
 
     [Fact]
     public void A_full_INIT_is_answered_field_by_field()
@@ -38,7 +37,9 @@ public sealed class FuseNegotiationTests
         Assert.Equal(45, rig.Session.ProtocolMinor);
         Assert.Equal(flags, rig.Session.NegotiatedFlags);
         Assert.Equal(256 * 1024, rig.Session.MaxWrite);
-        Assert.Equal(~(FuseNegotiation.NeedsWindow | FuseNegotiation.NeedsBackingFiles), rig.Fs.Offered);
+        Assert.Equal(
+            ~(FuseNegotiation.NeedsWindow | FuseNegotiation.NeedsBackingFiles | FuseNegotiation.NeedsLateReplies),
+            rig.Fs.Offered);
     }
 
     [Fact]
@@ -49,10 +50,11 @@ public sealed class FuseNegotiationTests
             RecordingTransport silent = new() { CanNotify = false };
             RecordingTransport wide = new() { DaxWindow = new RecordingWindow() };
             RecordingTransport ring = new() { AcceptedFlags = (InitFlags)ulong.MaxValue };
+            RecordingTransport late = new() { CanReplyLater = true };
             BackingTransport backing = new();
             IFuseTransport?[] transports =
             [
-                null, silent, new RecordingTransport(), wide, ring, backing,
+                null, silent, new RecordingTransport(), wide, ring, late, backing,
                 new BackingTransport { CanNotify = false },
             ];
             foreach (IFuseTransport? transport in transports)
@@ -63,6 +65,7 @@ public sealed class FuseNegotiationTests
                     | (transport is { CanNotify: true } ? FuseNegotiation.NotificationFlags : None)
                     | (transport == ring ? FuseNegotiation.TransportFlags : None) | FuseNegotiation.WindowFlags;
                 InitFlags impossible = (transport == wide ? None : FuseNegotiation.NeedsWindow)
+                    | (transport == late ? None : FuseNegotiation.NeedsLateReplies)
                     | (transport == backing ? None : FuseNegotiation.NeedsBackingFiles);
                 Rig rig = new(transport: transport);
                 rig.Start((ulong)offered);
@@ -124,7 +127,7 @@ public sealed class FuseNegotiationTests
         Assert.Equal(80, reply.Length);
         Assert.Equal(31, rig.Session.ProtocolMinor);
         Assert.Equal(4096u, BitConverter.ToUInt32(reply, 16 + 8));
-        InitFlags impossible = FUSE_INIT_EXT | FuseNegotiation.NeedsWindow;
+        InitFlags impossible = FUSE_INIT_EXT | FuseNegotiation.NeedsWindow | FuseNegotiation.NeedsLateReplies;
         Assert.Equal((InitFlags)uint.MaxValue & ~impossible, rig.Fs.Offered);
         Assert.Equal(Errno.EINVAL, new Rig().Error(FUSE_INIT, new Bytes().U32(7).U32(31).U32(4096)));
     }

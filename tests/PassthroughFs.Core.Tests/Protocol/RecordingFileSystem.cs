@@ -226,6 +226,17 @@ internal sealed class RecordingFileSystem : IFileSystem
     public Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) =>
         Record(context, $"Flush {node} {handle} {lockOwner.Value}");
 
+    public Errno GetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, out FileLock found)
+    {
+        found = new FileLock { Start = 33, End = 34, Type = LockType.F_RDLCK, Pid = 35 };
+        return Record(context, $"GetLk {node} {handle} {owner.Value} {Text(wanted)}");
+    }
+
+    public Errno SetLk(
+        in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags) =>
+        Record(context, $"SetLk {node} {handle} {owner.Value} {Text(wanted)} {flags}");
+
     public Errno OpenDir(in RequestContext context, NodeId node, uint flags, out OpenReply reply)
     {
         reply = AnOpen();
@@ -386,6 +397,9 @@ internal sealed class RecordingFileSystem : IFileSystem
     };
 
     private static string Text(ReadOnlySpan<byte> bytes) => $"'{Encoding.UTF8.GetString(bytes)}'";
+
+    private static string Text(in FileLock wanted) => FormattableString.Invariant(
+        $"{wanted.Start}-{wanted.End} {wanted.Type} {wanted.Pid}");
 
     private static string Text(Timestamp time) =>
         string.Create(CultureInfo.InvariantCulture, $"{time.Seconds}.{time.Nanoseconds}");

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Protocol;
@@ -20,7 +21,24 @@ internal sealed class RecordingTransport : IFuseTransport
 
     public List<byte[]> Messages { get; } = [];
 
+    public bool CanReplyLater { get; init; }
+
+    /// <summary>Replies that came later.</summary>
+    public BlockingCollection<byte[]> Replies { get; } = [];
+
     public Errno Notify(ReadOnlySpan<IoSegment> message)
+    {
+        Messages.Add(Together(message));
+        return Result;
+    }
+
+    public Errno Reply(ReadOnlySpan<IoSegment> message)
+    {
+        Replies.Add(Together(message));
+        return Errno.OK;
+    }
+
+    private static byte[] Together(ReadOnlySpan<IoSegment> message)
     {
         List<byte> all = [];
         foreach (IoSegment segment in message)
@@ -28,7 +46,6 @@ internal sealed class RecordingTransport : IFuseTransport
             all.AddRange(segment.AsSpan());
         }
 
-        Messages.Add([.. all]);
-        return Result;
+        return [.. all];
     }
 }

@@ -37,6 +37,8 @@ public sealed class CommandLineTests
         ("--inode-file-handles mandatory", ["InodeFileHandles=Mandatory"]),
         ("--use-host-ino", ["UseHostIno=True"]),
         ("--seal-size", ["SealSize=True"]),
+        ("--posix-locks", ["PosixLocks=True"]),
+        ("--flock-locks", ["FlockLocks=True"]),
         ("--no-readdir", ["NoReaddir=True"]),
         ("--no-readdirplus", ["Readdirplus=False"]),
         ("--enable-mntid", ["EnableMntid=True"]),
@@ -257,6 +259,9 @@ public sealed class CommandLineTests
     [InlineData("/source /mount --posix-acl", "--posix-acl conflicts with --xattr")]
     [InlineData("/source /mount --read-only --writeback", "--read-only conflicts with --writeback")]
     [InlineData("/source /mount --passthrough --writeback", "--passthrough conflicts with --writeback")]
+    [InlineData("/source /mount --io-uring --flock-locks", "--io-uring conflicts with --posix-locks and --flock-locks")]
+    [InlineData(
+        "/source /mount --flock-locks --no-open --cache always", "--flock-locks conflicts with --no-open: flock")]
     [InlineData("/source /mount --passthrough --no-direct-io", "--passthrough conflicts with")]
     [InlineData("/source /mount -o ro --writeback", "--read-only conflicts with --writeback")]
     [InlineData("--mount /a=/srv/a", "with --mount, MOUNTPOINT alone is needed")]
