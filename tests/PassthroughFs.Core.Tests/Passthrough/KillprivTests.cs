@@ -85,6 +85,34 @@ public sealed class KillprivTests : DescriptorCheck
         Assert.Equal("6755", Convert.ToString((uint)File.GetUnixFileMode(path), 8));
     }
 
+    [Theory]
+    [InlineData(true, "2755", "755")]
+    [InlineData(true, "6755", "4755")]
+    [InlineData(false, "2755", "2755")]
+    public void An_acl_costs_the_set_group_id_bit_where_the_client_says_so(bool flagged, string before, string after)
+    {
+        Privileges.RequireRoot();
+        string path = _directory.File("f");
+        File.SetUnixFileMode(path, (UnixFileMode)Convert.ToUInt32(before, 8));
+        using var fs = new PassthroughFileSystem(
+            new PassthroughConfig { RootDir = _directory.Path, Xattr = true, PosixAcl = true });
+        fs.Init(default, (InitFlags)ulong.MaxValue, out _);
+        fs.Lookup(default, NodeId.Root, "f", out Entry entry);
+        Errno result = fs.SetXattr(default, entry.Node, "system.posix_acl_access"u8, Acl, 0, flagged);
+        Privileges.Require(result != Errno.EOPNOTSUPP, $"needs ACLs in {_directory.Path}");
+        Assert.Equal(Errno.OK, result);
+        Assert.Equal(after, Convert.ToString((uint)File.GetUnixFileMode(path), 8));
+    }
+
+    // Version 2: user rwx, group r-x, others r-x; a tag, rights and no id each.
+    private static ReadOnlySpan<byte> Acl =>
+    [
+        2, 0, 0, 0,
+        1, 0, 7, 0, 255, 255, 255, 255,
+        4, 0, 5, 0, 255, 255, 255, 255,
+        32, 0, 5, 0, 255, 255, 255, 255,
+    ];
+
     protected override void Cleanup() => _directory.Dispose();
 
     private static unsafe Errno Write(PassthroughFileSystem fs, NodeId node, Handle handle, bool flagged)
