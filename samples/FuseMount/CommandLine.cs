@@ -75,6 +75,7 @@ internal static partial class CommandLine
             UserMaps = IdMaps.Parse(Options.UidMap.Name, result.GetValue(Options.UidMap) ?? []),
             GroupMaps = IdMaps.Parse(Options.GidMap.Name, result.GetValue(Options.GidMap) ?? []),
             UnmappedIds = result.GetValue(Options.UnmappedIds) ?? default,
+            XattrMap = result.GetValue(Options.XattrMap),
             Config = CreateConfig(result, readOnly),
             Flags = readOnly ? flags | MountFlags.ReadOnly : flags,
             AllowOther = result.GetValue(Options.AllowOther),
@@ -92,6 +93,11 @@ internal static partial class CommandLine
             Fake = result.GetValue(Options.Fake),
         };
         RefuseWithoutMounts(options);
+        if (options.XattrMap is not null && !options.Config.Xattr)
+        {
+            throw UsageError("--xattrmap needs --xattr");
+        }
+
         if (options.IoUring && (options.Config.PosixLocks || options.Config.FlockLocks))
         {
             throw UsageError(

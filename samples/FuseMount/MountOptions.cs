@@ -19,6 +19,9 @@ internal sealed record MountOptions
 
     public IdMaps UserMaps { get; init; } = new();
 
+    /// <summary>Other names of extended attributes than in the source; null for the same.</summary>
+    public XattrMap? XattrMap { get; init; }
+
     public IdMaps GroupMaps { get; init; } = new();
 
     public UnmappedIds UnmappedIds { get; init; }

@@ -67,6 +67,22 @@ internal static class Options
         "--writeback", "The kernel collects writes; only if nobody else changes SOURCE");
     public static readonly Option<bool> Xattr = Switch("--xattr", "Extended attributes");
     public static readonly Option<bool> PosixAcl = Switch("--posix-acl", "POSIX ACLs; needs --xattr");
+    public static readonly Option<XattrMap?> XattrMap = new("--xattrmap")
+    {
+        Description = "Other names of extended attributes here than in SOURCE, as :map::user.guest.:; needs --xattr",
+        HelpName = "RULES",
+        CustomParser = argument =>
+        {
+            if (Core.Vfs.XattrMap.TryParse(argument.Tokens[^1].Value, out XattrMap? map, out string? fault))
+            {
+                return map;
+            }
+
+            argument.AddError($"--xattrmap: {fault}");
+            return null;
+        },
+    };
+
     public static readonly Option<bool> NoOpen = Switch("--no-open", "Do without OPEN requests; needs --cache always");
     public static readonly Option<int?> NoOpenFiles = Number(
         "--no-open-files", "N", "How many files stay open here with --no-open; default 256", 0,
@@ -164,7 +180,7 @@ internal static class Options
     {
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
-        Writeback, Xattr, PosixAcl, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize,
+        Writeback, Xattr, PosixAcl, XattrMap, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize,
         PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, UidMap, GidMap, UnmappedIds,

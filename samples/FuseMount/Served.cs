@@ -24,7 +24,7 @@ internal abstract class Served : IDisposable
     /// <summary>Closes all files. No request may be under way.</summary>
     public abstract void Dispose();
 
-    /// <summary>Puts the ids of the options before a file system.</summary>
+    /// <summary>Puts the ids and names of the options before a file system.</summary>
     /// <param name="inner">The file system.</param>
     /// <param name="options">The options.</param>
     /// <param name="path">Which of several it is.</param>
@@ -32,6 +32,11 @@ internal abstract class Served : IDisposable
     {
         IdMap? users = options.UserMaps.For(path);
         IdMap? groups = options.GroupMaps.For(path);
+        if (options.XattrMap is { } names)
+        {
+            inner = new XattrMappedFileSystem(inner, names);
+        }
+
         return users is null && groups is null
             ? inner
             : new IdMappedFileSystem(inner, users ?? IdMap.Identity, groups ?? IdMap.Identity, options.UnmappedIds);

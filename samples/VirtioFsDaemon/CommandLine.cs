@@ -61,6 +61,7 @@ internal static partial class CommandLine
             SharedDir = result.GetValue(Options.SharedDir) ?? throw UsageError("--shared-dir is needed"),
             Tag = result.GetValue(Options.Tag),
             Config = config,
+            XattrMap = result.GetValue(Options.XattrMap),
             RequestQueues = result.GetValue(Options.RequestQueues) ?? 1,
             Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
@@ -93,7 +94,8 @@ internal static partial class CommandLine
         {
             CachePolicy = result.GetValue(Options.Cache) ?? defaults.CachePolicy,
             Writeback = result.GetValue(Options.Writeback),
-            Xattr = result.GetValue(Options.Xattr) || result.GetValue(Options.PosixAcl),
+            Xattr = result.GetValue(Options.Xattr) || result.GetValue(Options.PosixAcl)
+                || result.GetValue(Options.XattrMap) is not null,
             PosixAcl = result.GetValue(Options.PosixAcl),
             InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? defaults.InodeFileHandles,
             AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),

@@ -4,7 +4,9 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Vfs;
 using PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon;
@@ -63,7 +65,8 @@ internal sealed unsafe class Daemon
         options.Config.RootDir = options.Sandbox == SandboxMode.None ? shared : "/";
         using PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, loggers);
         Sandbox.Enter(options.Sandbox, shared, inside);
-        var device = new FsDevice(fileSystem, options.RequestQueues, options.Threads, options.Tag, loggers)
+        IFileSystem served = options.XattrMap is { } names ? new XattrMappedFileSystem(fileSystem, names) : fileSystem;
+        var device = new FsDevice(served, options.RequestQueues, options.Threads, options.Tag, loggers)
         {
             WindowLength = options.WindowLength,
         };

@@ -1,6 +1,7 @@
 using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Vfs;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon;
 
@@ -32,6 +33,9 @@ internal sealed record DaemonOptions
 
     /// <summary>How the file system behaves; its RootDir is set once the sandbox is known.</summary>
     public required PassthroughConfig Config { get; init; }
+
+    /// <summary>Other names of extended attributes than in the directory; null for the same.</summary>
+    public XattrMap? XattrMap { get; init; }
 
     public required int RequestQueues { get; init; }
 

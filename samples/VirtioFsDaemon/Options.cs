@@ -6,6 +6,7 @@ using System.Linq;
 using System.Text;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Core.Vfs;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon;
 
@@ -54,6 +55,23 @@ internal static class Options
         "--writeback", "The guest collects writes; only if nobody else changes DIR");
     public static readonly Option<bool> Xattr = Switch("--xattr", "Extended attributes");
     public static readonly Option<bool> PosixAcl = Switch("--posix-acl", "POSIX ACLs; switches --xattr on");
+    public static readonly Option<XattrMap?> XattrMap = new("--xattrmap")
+    {
+        Description = "Other names of extended attributes for the guest than in DIR, as :map::user.guest.:; switches "
+            + "--xattr on",
+        HelpName = "RULES",
+        CustomParser = argument =>
+        {
+            if (Core.Vfs.XattrMap.TryParse(Only(argument), out XattrMap? map, out string? fault))
+            {
+                return map;
+            }
+
+            argument.AddError($"--xattrmap: {fault}");
+            return null;
+        },
+    };
+
     public static readonly Option<InodeFileHandles?> InodeFileHandles = Choice<InodeFileHandles>(
         "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default never");
     public static readonly Option<bool> AnnounceSubmounts = Switch(
@@ -88,7 +106,7 @@ internal static class Options
 
     public static RootCommand CreateCommand() => new(Description)
     {
-        SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, InodeFileHandles, AnnounceSubmounts,
+        SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, XattrMap, InodeFileHandles, AnnounceSubmounts,
         AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile, RequestQueues,
         ThreadPoolSize, Sandbox, ModCaps, Once, LogLevel,
     };

@@ -29,6 +29,8 @@ public sealed class CommandLineTests
         ("--writeback", ["Writeback=True"]),
         ("--xattr", ["Xattr=True"]),
         ("--xattr --posix-acl", ["PosixAcl=True", "Xattr=True"]),
+        ("--xattr --xattrmap :map::user.guest.:",
+            ["Xattr=True", "XattrMap=:prefix:all::user.guest.::bad:all:::"]),
         ("--no-open", ["NoOpen=True"]),
         ("--no-open --no-open-files 9", ["NoOpen=True", "NoOpenFiles=9"]),
         ("--no-opendir", ["NoOpendir=True"]),
@@ -257,6 +259,8 @@ public sealed class CommandLineTests
     [InlineData("/source /mount --export --retained-mappings 0", "--export conflicts with --retained-mappings = 0")]
     [InlineData("/source /mount --retained-mappings -1", "--retained-mappings -1 is out of range")]
     [InlineData("/source /mount --posix-acl", "--posix-acl conflicts with --xattr")]
+    [InlineData("/source /mount --xattrmap :ok:all:::", "--xattrmap needs --xattr")]
+    [InlineData("/source /mount --xattr --xattrmap :ok:all:", "--xattrmap: \":ok:all:\" begins with no rule")]
     [InlineData("/source /mount --read-only --writeback", "--read-only conflicts with --writeback")]
     [InlineData("/source /mount --passthrough --writeback", "--passthrough conflicts with --writeback")]
     [InlineData("/source /mount --io-uring --flock-locks", "--io-uring conflicts with --posix-locks and --flock-locks")]
