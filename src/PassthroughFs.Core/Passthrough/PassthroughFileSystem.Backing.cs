@@ -35,9 +35,14 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>Makes the handle of a file that was opened for the client; the fd is taken over.</summary>
-    private Errno AddFile(NodeId node, int fd, uint flags, out OpenReply reply)
+    private Errno AddFile(NodeId node, ulong device, int fd, uint flags, out OpenReply reply)
     {
-        OpenReplyFlags replyFlags = FileReplyFlags(flags);
+        OpenReplyFlags replyFlags = FileReplyFlags();
+        if (!_posixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || HasNothingToFlush(device, fd)))
+        {
+            replyFlags |= OpenReplyFlags.FOPEN_NOFLUSH;
+        }
+
         BackingTable? backing = _backing;
         int id = backing?.Open(node, fd, (flags & Linux.O_ACCMODE) == Linux.O_RDWR) ?? 0;
         if (id != 0)

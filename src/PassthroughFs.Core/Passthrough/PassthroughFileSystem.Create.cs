@@ -156,7 +156,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return CloseAfter(fd, Errno.OK);
         }
 
-        result = AddFile(entry.Node, fd, flags & ~Linux.O_TRUNC, out reply);
+        result = AddFile(entry.Node, DeviceOf(entry.Node), fd, flags & ~Linux.O_TRUNC, out reply);
         if (result != Errno.OK)
         {
             _inodes.Forget(entry.Node, 1);

@@ -44,32 +44,6 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <inheritdoc/>
-    public Errno Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner)
-    {
-        if (!_locks.IsEmpty)
-        {
-            _locks.End(node.Value, lockOwner.Value);
-        }
-
-        if (_noOpen && handle.IsNone)
-        {
-            // ENOSYS is for ever, and locks go by this call.
-            return _posixLocks ? Errno.OK : Errno.ENOSYS;
-        }
-
-        using OpenFile file = _handles.Get(handle, node);
-        if (file.IsNone)
-        {
-            return Errno.EBADF;
-        }
-
-        // Closing a duplicate makes the host do what it does on close, and gives its error.
-        int copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
-        int status = copy < 0 ? copy : Sys.Close(copy);
-        return status < 0 ? NoteDescriptors((Errno)(-status)) : Errno.OK;
-    }
-
-    /// <inheritdoc/>
     public Errno Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
         Sync(context, node, handle, _noOpen, dataSync);
 
@@ -124,19 +98,13 @@ public sealed unsafe partial class PassthroughFileSystem
         return flags & ~Linux.O_APPEND;
     }
 
-    private OpenReplyFlags FileReplyFlags(uint flags)
+    private OpenReplyFlags FileReplyFlags() => Config.CachePolicy switch
     {
-        OpenReplyFlags result = Config.CachePolicy switch
-        {
-            CachePolicy.Never or CachePolicy.Metadata =>
-                OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES,
-            CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
-            _ => OpenReplyFlags.None,
-        };
-
-        // A file that is only read has nothing to flush but locks.
-        return (flags & Linux.O_ACCMODE) == Linux.O_RDONLY && !_posixLocks ? result | OpenReplyFlags.FOPEN_NOFLUSH : result;
-    }
+        CachePolicy.Never or CachePolicy.Metadata =>
+            OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES,
+        CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
+        _ => OpenReplyFlags.None,
+    };
 
     /// <summary>Opens a node for the client.</summary>
     private Errno OpenNode(
@@ -165,7 +133,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return result == Errno.OK
-            ? AddFile(inode.Node, fd, hostFlags & ~Linux.O_TRUNC, out reply)
+            ? AddFile(inode.Node, inode.Key.Dev, fd, hostFlags & ~Linux.O_TRUNC, out reply)
             : result;
     }
 

@@ -61,7 +61,7 @@ public sealed class BackingFilesTests : DescriptorCheck
         OpenReply reader = Open(node, Linux.O_RDONLY);
         Assert.Equal(OpenReplyFlags.FOPEN_PASSTHROUGH | OpenReplyFlags.FOPEN_NOFLUSH, reader.Flags);
         OpenReply writer = Open(node, Linux.O_WRONLY);
-        Assert.Equal(OpenReplyFlags.FOPEN_PASSTHROUGH, writer.Flags);
+        Assert.Equal(OpenReplyFlags.FOPEN_PASSTHROUGH | FlushKind.Of(_directory.Path), writer.Flags);
         Assert.Equal([reader.BackingId], _transport.Ids);
         Assert.Equal(reader.BackingId, writer.BackingId);
         Close(node, reader, writer);

@@ -220,11 +220,28 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         fs.Import();
         fs.Lookup(default, NodeId.Root, "f", out Entry entry);
         Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDWR, 0, out OpenReply reply));
-        Assert.Equal(file, reply.Flags);
+        Assert.Equal(file | FlushKind.Of(_directory.Path), reply.Flags);
+        Assert.Equal(Errno.OK, fs.Create(default, NodeId.Root, "new"u8, default, out _, out reply));
+        Assert.Equal(FlushKind.Of(_directory.Path), reply.Flags & OpenReplyFlags.FOPEN_NOFLUSH);
         Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDONLY, 0, out reply));
         Assert.Equal(file | OpenReplyFlags.FOPEN_NOFLUSH, reply.Flags);
         Assert.Equal(Errno.OK, fs.OpenDir(default, NodeId.Root, 0, out reply));
         Assert.Equal(directory, reply.Flags);
+    }
+
+    [Fact]
+    public void Where_a_close_may_do_something_the_client_tells_of_it()
+    {
+        // A file system that is not known to do nothing, and is everywhere.
+        Privileges.RequireRoot();
+        using var fs = new PassthroughFileSystem(new PassthroughConfig { RootDir = "/proc/sys/kernel" });
+        fs.Import();
+        Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, "hostname", out Entry entry));
+        for (int i = 0; i < 2; i++)
+        {
+            Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDWR, 0, out OpenReply reply));
+            Assert.Equal(OpenReplyFlags.None, reply.Flags);
+        }
     }
 
     [Theory]
