@@ -1,16 +1,28 @@
 using System;
 using System.IO;
 using System.Linq;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>A mount of ours: the descriptor its requests come from, and how to remove it.</summary>
-internal abstract class ActiveMount(int deviceFd, string mountPoint)
+internal abstract class ActiveMount(int deviceFd, string mountPoint, uint? connection)
 {
-    // The connection's number is the minor number of its device. It tells ours from what others mount at the same
-    // place.
-    private readonly uint? _connection = MountTable.At(mountPoint).LastOrDefault(mount => mount.IsFuse)?.Minor;
+    /// <summary>A mount that was just made.</summary>
+    protected ActiveMount(int deviceFd, string mountPoint)
+        : this(deviceFd, mountPoint, MountTable.At(mountPoint).LastOrDefault(mount => mount.IsFuse)?.Minor)
+    {
+    }
+
+    /// <summary>
+    /// The connection's number, which is the minor number of its device. It tells ours from what others mount at the same
+    /// place.
+    /// </summary>
+    public uint? Connection { get; } = connection;
+
+    /// <summary>The socket on whose end fusermount3 waits, or null.</summary>
+    public virtual int? HelperSocket => null;
 
     public int DeviceFd { get; } = deviceFd;
 
@@ -27,7 +39,7 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint)
 
     /// <summary>Whether the mount is still in the tree.</summary>
     public bool IsMounted() =>
-        _connection is { } minor && MountTable.At(MountPoint).Any(mount => mount.IsFuse && mount.Minor == minor);
+        Connection is { } minor && MountTable.At(MountPoint).Any(mount => mount.IsFuse && mount.Minor == minor);
 
     /// <summary>Has the kernel send what it has not written yet.</summary>
     public void Flush()
@@ -40,13 +52,33 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint)
         }
     }
 
+    /// <summary>Opens the mount's root, without a request.</summary>
+    /// <returns>Null if the mount is not what its mount point leads to.</returns>
+    public SafeFileHandle? OpenRoot()
+    {
+        int fd = Libc.Open(MountPoint, Libc.O_PATH | Libc.O_CLOEXEC, out Errno error);
+        if (error != Errno.OK)
+        {
+            return null;
+        }
+
+        var root = new SafeFileHandle(fd, ownsHandle: true);
+        if (Libc.DeviceMinor(fd) is { } minor && minor == Connection)
+        {
+            return root;
+        }
+
+        root.Dispose();
+        return null;
+    }
+
     /// <summary>Fails all requests under way and to come; the kernel waits for no answer any more.</summary>
     /// <returns>False if the system does not let us.</returns>
     public virtual bool Abort()
     {
         try
         {
-            File.WriteAllText($"/sys/fs/fuse/connections/{_connection}/abort", "1");
+            File.WriteAllText($"/sys/fs/fuse/connections/{Connection}/abort", "1");
             return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

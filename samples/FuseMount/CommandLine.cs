@@ -8,6 +8,7 @@ using System.Linq;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Samples.FuseMount.Upgrade;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -108,6 +109,37 @@ internal static partial class CommandLine
         return options;
     }
 
+    /// <summary>Understands the arguments of an upgrade; null if it is none.</summary>
+    /// <exception cref="MountException">The arguments make no sense.</exception>
+    public static UpgradeOptions? ParseUpgrade(string[] args)
+    {
+        RootCommand command = Options.CreateCommand();
+        ParseResult result = command.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        if (!result.GetValue(Options.Upgrade) || result.Action is HelpAction)
+        {
+            return null;
+        }
+
+        Option[] allowed =
+        [
+            Options.Upgrade, Options.Background, Options.Foreground, Options.Control, Options.LogLevel, Options.Verbose,
+        ];
+        RefuseMisplacedValues(command, args);
+        RefuseErrors(result, args, asMountHelper: false);
+        if (result.CommandResult.Children.OfType<OptionResult>()
+            .FirstOrDefault(child => !child.Implicit && !allowed.Contains(child.Option)) is { } other)
+        {
+            throw UsageError($"--upgrade conflicts with {other.Option.Name}: everything stays as the running program was " +
+                "told");
+        }
+
+        return new UpgradeOptions(
+            result.GetValue(Options.Source)!,
+            result.GetValue(Options.Control) is { } control ? Path.GetFullPath(control) : null,
+            result.GetValue(Options.Background),
+            result.GetValue(Options.LogLevel) ?? (result.GetValue(Options.Verbose) ? LogLevel.Information : null));
+    }
+
     private static NamedSource[] Mounts(ParseResult result) =>
     [
         .. (result.GetValue(Options.Mount) ?? []).Select(text => NamedSource.Parse(text)
@@ -116,11 +148,6 @@ internal static partial class CommandLine
 
     private static void RefuseWithoutMounts(MountOptions options)
     {
-        if (options.Mounts.Count == 0 && options.Control is not null)
-        {
-            throw UsageError("--control needs --mount");
-        }
-
         if (options.Mounts.Count == 0 && (options.UserMaps.HasPaths || options.GroupMaps.HasPaths))
         {
             throw UsageError("an id map for one /PATH needs --mount");
@@ -266,7 +293,14 @@ internal static partial class CommandLine
                 : UsageError(message);
         }
 
-        if (result.GetResult(Options.Mount) is not null)
+        if (result.GetValue(Options.Upgrade))
+        {
+            if (string.IsNullOrEmpty(positional[0]) || positional[1] is not null)
+            {
+                throw UsageError("with --upgrade, MOUNTPOINT alone is needed");
+            }
+        }
+        else if (result.GetResult(Options.Mount) is not null)
         {
             // mount(8) always names a source; what it says is not used then.
             if (string.IsNullOrEmpty(positional[0]) || (positional[1] is not null && !asMountHelper))

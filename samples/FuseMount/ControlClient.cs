@@ -74,7 +74,8 @@ internal static class ControlClient
             : line;
     }
 
-    private static string SocketOf(string mountPoint)
+    /// <summary>Where the socket of a mount point is, if the server was given no other place.</summary>
+    internal static string SocketOf(string mountPoint)
     {
         Errno error = Libc.RealPath(mountPoint, out string real);
         return error != Errno.OK
@@ -83,31 +84,46 @@ internal static class ControlClient
                 "XDG_RUNTIME_DIR is not set: set it as for the server, or name the socket with --control");
     }
 
-    private static string Send(string path, string mountPoint, string line)
+    /// <summary>Connects to the program that serves a mount point.</summary>
+    internal static Socket Connect(string path, string mountPoint)
     {
         ControlPath.RefuseTooLong(path);
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try
         {
-            using var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             socket.Connect(new UnixDomainSocketEndPoint(path));
+            return socket;
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            throw new MountException(e.SocketErrorCode == SocketError.AccessDenied
+                ? $"no permission for {path}: be the user who mounted"
+                : $"{mountPoint} is no mount of a ptfs-mount that takes orders (nobody listens at {path}): look at " +
+                    "`mount -t fuse.ptfs`, or name the server's socket with --control");
+        }
+    }
+
+    private static string Send(string path, string mountPoint, string line)
+    {
+        using Socket socket = Connect(path, mountPoint);
+        try
+        {
             socket.Send(Encoding.UTF8.GetBytes(line + "\n"));
             using var stream = new NetworkStream(socket);
             using var reader = new StreamReader(stream);
             string answer = reader.ReadToEnd();
-            return answer.Length > 0
-                ? answer
-                : throw new MountException($"the server of {mountPoint} ended before it answered");
+            if (answer.Length > 0)
+            {
+                return answer;
+            }
         }
-        catch (SocketException e) when (e.SocketErrorCode == SocketError.AccessDenied)
+        catch (Exception e) when (e is SocketException or IOException)
         {
-            throw new MountException($"no permission for {path}: be the user who mounted");
+            // Said below.
         }
-        catch (SocketException)
-        {
-            throw new MountException(
-                $"{mountPoint} is no mount of ptfs-mount with --mount (nobody listens at {path}): look at `mount -t " +
-                "fuse.ptfs`, or name the server's socket with --control");
-        }
+
+        throw new MountException($"the server of {mountPoint} ended before it answered");
     }
 
     private static MountException WrongUsage(string message) =>

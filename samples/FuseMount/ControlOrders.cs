@@ -9,7 +9,8 @@ namespace PassthroughFs.Samples.FuseMount;
 /// What can be ordered at run time, one line each: "add /PATH=SOURCE", "replace /PATH=SOURCE", "remove /PATH",
 /// "remove --force /PATH", "list". The answer is "ok" with lines behind it, or "error" and why, in one line.
 /// </summary>
-internal sealed class ControlOrders(ServedTree tree)
+/// <param name="tree">The directories; null where there is but one, and so nothing to order.</param>
+internal sealed class ControlOrders(ServedTree? tree)
 {
     public const string Ok = "ok";
     public const string Error = "error ";
@@ -30,6 +31,11 @@ internal sealed class ControlOrders(ServedTree tree)
 
     private string Obey(string line)
     {
+        if (tree is null)
+        {
+            throw new MountException("one directory is served there: orders need a mount with --mount");
+        }
+
         string[] parts = line.Split(' ', 2);
         string rest = parts.Length == 2 ? parts[1] : "";
         switch (parts[0])

@@ -6,6 +6,7 @@ using System.Threading;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Samples.FuseMount.Upgrade;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -19,6 +20,7 @@ internal sealed class ControlSocket : IDisposable
     private readonly Socket _socket;
     private readonly string _path;
     private readonly ControlOrders _orders;
+    private Predecessor? _predecessor;
     private int _isDisposed;
 
     private ControlSocket(Socket socket, string path, ControlOrders orders)
@@ -29,19 +31,52 @@ internal sealed class ControlSocket : IDisposable
         new Thread(Serve) { Name = "ptfs-control", IsBackground = true }.Start();
     }
 
+    /// <summary>Where it is.</summary>
+    public string Place => _path;
+
+    /// <summary>The descriptor. Borrowed.</summary>
+    public int Fd => _socket.Handle.ToInt32();
+
+    /// <summary>Goes on with the socket of a predecessor.</summary>
+    public static ControlSocket Adopt(Socket socket, string path, ControlOrders orders) => new(socket, path, orders);
+
     /// <summary>Starts to take orders.</summary>
     /// <param name="path">Where the user wants the socket; null for the mount point's own place.</param>
     /// <param name="mountPoint">The mount point, without symbolic links.</param>
     /// <param name="orders">Carries them out.</param>
+    /// <param name="needsOrders">Whether there is more to order than an upgrade, which a mount can do without.</param>
     /// <param name="logger">Hears of it if there is no place for the socket.</param>
     /// <returns>Null if the user has named no place and there is none.</returns>
-    public static ControlSocket? Open(string? path, string mountPoint, ControlOrders orders, ILogger logger)
+    public static ControlSocket? Open(
+        string? path, string mountPoint, ControlOrders orders, bool needsOrders, ILogger logger)
     {
         if (path is null && ControlPath.PrepareDefault(mountPoint, out path) is { } fault)
         {
-            Log.NoControl(logger, fault);
+            if (needsOrders)
+            {
+                Log.NoControl(logger, fault);
+            }
+            else
+            {
+                Log.NoUpgrade(logger, fault);
+            }
+
             return null;
         }
+
+        try
+        {
+            return Open(path, orders);
+        }
+        catch (MountException e) when (!needsOrders)
+        {
+            Log.NoUpgrade(logger, e.Message);
+            return null;
+        }
+    }
+
+    private static ControlSocket Open(string path, ControlOrders orders)
+    {
 
         ControlPath.RefuseTooLong(path);
         RemoveStale(path);
@@ -66,6 +101,12 @@ internal sealed class ControlSocket : IDisposable
                 "with --control");
         }
     }
+
+    /// <summary>From here on the mount can be handed over.</summary>
+    public void Attach(Predecessor predecessor) => Volatile.Write(ref _predecessor, predecessor);
+
+    /// <summary>Takes no more orders. The socket is a successor's.</summary>
+    public void Leave() => Volatile.Write(ref _isDisposed, 1);
 
     public void Dispose()
     {
@@ -140,6 +181,13 @@ internal sealed class ControlSocket : IDisposable
             if (end >= 0 || received == 0)
             {
                 string line = Encoding.UTF8.GetString(buffer, 0, end >= 0 ? end : length);
+                if (line.StartsWith(Channel.Upgrade, StringComparison.Ordinal) &&
+                    Volatile.Read(ref _predecessor) is { } predecessor)
+                {
+                    predecessor.HandOver(new Channel(client), line[Channel.Upgrade.Length..]);
+                    return;
+                }
+
                 client.Send(Encoding.UTF8.GetBytes(_orders.Answer(line)));
                 return;
             }

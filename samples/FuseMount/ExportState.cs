@@ -17,6 +17,9 @@ internal sealed class ExportState
         _path = Path.Combine(directory, name);
     }
 
+    /// <summary>Where the file is.</summary>
+    public string Place => _path;
+
     /// <summary>Checks the file's place; null if none is wanted. Before the working directory changes.</summary>
     public static ExportState? At(string? path, Paths paths)
     {

@@ -2,9 +2,9 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.Linq;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Samples.FuseMount.Upgrade;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -18,7 +18,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     private const nuint RootOnly = MountFlags.NoSuid | MountFlags.NoDev;
 
     // Stays open while we live: with auto_unmount the helper waits for its end.
-    private readonly SafeFileHandle _socket;
+    private readonly SafeFileHandle? _socket;
     private readonly ChildProcess? _waiting;
 
     private FusermountHelper(int deviceFd, string mountPoint, SafeFileHandle socket, ChildProcess? waiting)
@@ -26,7 +26,23 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     {
         _socket = socket;
         _waiting = waiting;
+        HelperSocket = waiting is null ? null : socket.DangerousGetHandle().ToInt32();
     }
+
+    /// <summary>A mount that another process has made.</summary>
+    /// <param name="deviceFd">The device.</param>
+    /// <param name="mountPoint">Where it is.</param>
+    /// <param name="connection">The connection's number.</param>
+    /// <param name="socket">On whose end the helper waits, if it does.</param>
+    public FusermountHelper(int deviceFd, string mountPoint, uint? connection, SafeFileHandle? socket)
+        : base(deviceFd, mountPoint, connection)
+    {
+        _socket = socket;
+        HelperSocket = socket?.DangerousGetHandle().ToInt32();
+    }
+
+    /// <inheritdoc/>
+    public override int? HelperSocket { get; }
 
     public static FusermountHelper Create(MountOptions options, Paths paths)
     {
@@ -94,7 +110,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
             Helper, [Helper, "-u", "-q", "-z", "--", MountPoint], passedFd: -1, stderrFd: -1, variable: null,
             ownSession: false, out _);
         _ = child?.WaitForExit();
-        _socket.Dispose();
+        _socket?.Dispose();
         _ = _waiting?.WaitForExit();
     }
 
@@ -140,49 +156,9 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     // One byte with one descriptor beside it; -1 if the helper ended without.
     private static int ReceiveFd(int socket)
     {
-        byte data;
-        var segment = new IoSegment(&data, 1);
-        ControlMessage control = default;
-        var message = new MessageHeader
-        {
-            Segments = &segment,
-            SegmentCount = 1,
-            Control = &control,
-            ControlLength = (nuint)sizeof(ControlMessage),
-        };
-        nint received;
-        do
-        {
-            // Sound: everything the header points to is in this frame, with its true length.
-            received = Libc.recvmsg(socket, &message, Libc.MSG_CMSG_CLOEXEC);
-        }
-        while (received < 0 && Libc.LastError == Errno.EINTR);
-
-        bool isFd = received == 1 && control.Level == Libc.SOL_SOCKET && control.Type == Libc.SCM_RIGHTS
-            && control.Length >= (nuint)(sizeof(ControlMessage) - sizeof(int));
-        return isFd ? control.Fd : -1;
-    }
-
-    // struct msghdr and struct cmsghdr on 64 bits. musl's lengths are narrower, with padding that is 0: the same bytes.
-    [StructLayout(LayoutKind.Sequential)]
-    private struct MessageHeader
-    {
-        public void* Name;
-        public nuint NameLength;
-        public IoSegment* Segments;
-        public nuint SegmentCount;
-        public void* Control;
-        public nuint ControlLength;
-        public int Flags;
-    }
-
-    [StructLayout(LayoutKind.Sequential)]
-    private struct ControlMessage
-    {
-        public nuint Length;
-        public int Level;
-        public int Type;
-        public int Fd;
-        public int Padding;
+        Span<byte> data = stackalloc byte[1];
+        Span<int> fds = stackalloc int[1];
+        Errno error = FdSocket.Receive(socket, data, fds, out int length, out int count);
+        return error == Errno.OK && length == 1 && count == 1 ? fds[0] : -1;
     }
 }

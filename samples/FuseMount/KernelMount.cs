@@ -14,6 +14,12 @@ internal sealed unsafe class KernelMount : ActiveMount
     {
     }
 
+    /// <summary>A mount that another process has made.</summary>
+    public KernelMount(int deviceFd, string mountPoint, uint? connection)
+        : base(deviceFd, mountPoint, connection)
+    {
+    }
+
     public static KernelMount Create(MountOptions options, Paths paths)
     {
         int fd = Libc.Open(Device, Libc.O_RDWR | Libc.O_CLOEXEC, out Errno error);

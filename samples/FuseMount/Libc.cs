@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.FuseMount;
@@ -14,6 +15,7 @@ internal static unsafe partial class Libc
     public const int O_WRONLY = 1;
     public const int O_RDWR = 2;
     public const int O_CLOEXEC = 0x80000;
+    public const int O_PATH = 0x200000;
     public const int F_SETFD = 2;
     public const int FD_CLOEXEC = 1;
     public const int AT_FDCWD = -100;
@@ -30,7 +32,11 @@ internal static unsafe partial class Libc
     public const int SOL_SOCKET = 1;
     public const int SCM_RIGHTS = 1;
     public const int MSG_CMSG_CLOEXEC = 0x40000000;
+    public const int MSG_NOSIGNAL = 0x4000;
     public const int PathMax = 4096;
+
+    /// <summary>What a socket answers when the other side has gone with something unread.</summary>
+    public const Errno ECONNRESET = (Errno)104;
 
     /// <summary>What a read answers after the connection was aborted.</summary>
     public const Errno ECONNABORTED = (Errno)103;
@@ -56,6 +62,25 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>The minor number of the device that an open file is on, as it is known; null if it cannot be told.</summary>
+    public static uint? DeviceMinor(int fd)
+    {
+        const int statxSize = 256, minorOffset = 140, AT_EMPTY_PATH = 0x1000, AT_STATX_DONT_SYNC = 0x4000;
+        byte* buffer = stackalloc byte[statxSize];
+        byte empty = 0;
+
+        // Sound: an empty path, and a buffer as large as the kernel's struct statx.
+        int result = statx(fd, &empty, AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, buffer);
+        return result == 0 ? *(uint*)(buffer + minorOffset) : null;
+    }
+
+    /// <summary>Asks the file system of an open file how full it is, and waits for the answer.</summary>
+    public static void AskFileSystem(int fd)
+    {
+        byte* buffer = stackalloc byte[256]; // Sound: struct statfs has 120 bytes.
+        _ = fstatfs(fd, buffer);
+    }
+
     /// <summary>The path without symbolic links, "." and "..".</summary>
     public static Errno RealPath(string path, out string real)
     {
@@ -79,6 +104,21 @@ internal static unsafe partial class Libc
             int fd = open(bytes, flags);
             error = fd < 0 ? LastError : Errno.OK;
             return fd;
+        }
+    }
+
+    /// <summary>A file that is nowhere but in memory.</summary>
+    public static SafeFileHandle CreateMemoryFile(string name)
+    {
+        const uint MFD_CLOEXEC = 1;
+
+        // Sound: the name is pinned and ends with NUL.
+        fixed (byte* bytes = CString(name))
+        {
+            int fd = memfd_create(bytes, MFD_CLOEXEC);
+            return fd >= 0
+                ? new SafeFileHandle(fd, ownsHandle: true)
+                : throw new MountException($"cannot create a file in memory: {Describe(LastError)}");
         }
     }
 
@@ -153,6 +193,9 @@ internal static unsafe partial class Libc
     private static partial int statx(int directory, byte* path, int flags, uint mask, byte* buffer);
 
     [LibraryImport("libc")]
+    private static partial int fstatfs(int fd, byte* buffer);
+
+    [LibraryImport("libc")]
     private static partial byte* realpath(byte* path, byte* resolved);
 
     [LibraryImport("libc")]
@@ -187,6 +230,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int socketpair(int domain, int type, int protocol, int* pair);
+
+    [LibraryImport("libc")]
+    private static partial int memfd_create(byte* name, uint flags);
+
+    [LibraryImport("libc")]
+    public static partial nint sendmsg(int socket, void* message, int flags);
 
     [LibraryImport("libc")]
     public static partial nint recvmsg(int socket, void* message, int flags);

@@ -1,5 +1,7 @@
 using System;
 using System.IO;
+using System.Linq;
+using System.Net.Sockets;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.Extensions.DependencyInjection;
@@ -9,30 +11,90 @@ using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
 using PassthroughFs.Samples.FuseMount.Ring;
+using PassthroughFs.Samples.FuseMount.Upgrade;
 
 namespace PassthroughFs.Samples.FuseMount;
 
-/// <summary>A mount from its beginning to its end.</summary>
-internal static class MountedSource
+/// <summary>A mount from its beginning to its end, or to where a successor goes on with it.</summary>
+internal sealed class MountedSource
 {
     private static readonly TimeSpan s_initLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(1);
 
+    private readonly ILogger _logger;
+    private readonly ServerStatus _status = new();
+    private readonly DeviceTransport _transport = new();
+    private readonly FuseSession _session;
+    private readonly Call _call;
+    private readonly MountOptions _options;
+    private readonly Paths _paths;
+    private readonly Served _served;
+    private readonly Action<string> _announce;
+    private readonly Func<Exception, int> _fail;
+
+    private MountedSource(
+        Call call, MountOptions options, Paths paths, Served served, ILoggerFactory loggers, Action<string> announce,
+        Func<Exception, int> fail)
+    {
+        _call = call;
+        _options = options;
+        _paths = paths;
+        _served = served;
+        _announce = announce;
+        _fail = fail;
+        _logger = loggers.CreateLogger("ptfs-mount");
+        _session = new FuseSession(
+            served.FileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, _transport,
+            loggers.CreateLogger<FuseSession>());
+    }
+
     /// <summary>Mounts, serves until it is over, unmounts.</summary>
+    /// <param name="call">What the program was called with.</param>
     /// <param name="options">What is wanted.</param>
     /// <param name="announce">Gets the line that says that it serves.</param>
     /// <param name="fail">Gets what nobody catches, on any thread; says it and gives the exit code.</param>
     /// <returns>The exit code.</returns>
-    public static int Run(MountOptions options, Action<string> announce, Func<Exception, int> fail)
+    public static int Run(Call call, MountOptions options, Action<string> announce, Func<Exception, int> fail)
     {
         Paths paths = options.Mounts.Count == 0
             ? Paths.Check(options.Source, options.MountPoint)
             : Paths.CheckTree(options.Mounts, options.MountPoint);
-        if (options.Fake)
-        {
-            return 0;
-        }
+        return options.Fake ? 0 : Run(call, options, paths, null, announce, fail);
+    }
 
+    /// <summary>The same for a mount that another program serves, which ends.</summary>
+    /// <param name="upgrade">Which.</param>
+    /// <param name="announce">As above.</param>
+    /// <param name="fail">As above.</param>
+    public static int TakeOver(UpgradeOptions upgrade, Action<string> announce, Func<Exception, int> fail)
+    {
+        RaiseFileLimit();
+        using Successor successor = Successor.Connect(
+            upgrade.Control ?? ControlClient.SocketOf(upgrade.MountPoint), upgrade.MountPoint);
+        Handover handover = successor.Handover;
+        var call = new Call(handover.Arguments, handover.AsMountHelper);
+        MountOptions options = CommandLine.Parse([.. call.Arguments], call.AsMountHelper)
+            ?? throw new MountException("what the running program was called with mounts nothing");
+        NamedSource[] sources = [.. handover.Mounts.Select(mount => new NamedSource(mount.Path, mount.Source))];
+        var paths = new Paths(handover.Source, handover.SourceMode, handover.MountPoint) { Mounts = sources };
+        options = options with
+        {
+            Source = handover.SourceName,
+            MountPoint = handover.MountPoint,
+            Control = handover.Control,
+            ExportState = handover.ExportState,
+            LogLevel = upgrade.LogLevel ?? options.LogLevel,
+
+            // The client came to terms with the device long ago.
+            IoUring = false,
+        };
+        return Run(call, options, paths, successor, announce, fail);
+    }
+
+    private static int Run(
+        Call call, MountOptions options, Paths paths, Successor? successor, Action<string> announce,
+        Func<Exception, int> fail)
+    {
         ExportState? state = ExportState.At(options.ExportState, paths);
 
         // No directory of the user's is kept busy, and nothing here depends on one any more.
@@ -40,96 +102,157 @@ internal static class MountedSource
         RaiseFileLimit();
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
         Served served = options.Mounts.Count == 0
-            ? new ServedDirectory(CreateFileSystem(options.Config, paths.Source, loggers), options, state)
+            ? new ServedDirectory(
+                CreateFileSystem(options.Config, paths.Source, loggers), options, state, successor is not null)
             : new ServedTree(
                 options with { Mounts = paths.Mounts }, paths.MountPoint,
                 (config, source) => CreateFileSystem(config, source, loggers), loggers);
+        return new MountedSource(call, options, paths, served, loggers, announce, fail).Serve(successor);
+    }
+
+    private int Serve(Successor? successor)
+    {
+        _status.Attach(_session);
+        ControlSocket? control = successor is null
+            ? ControlSocket.Open(
+                _options.Control, _paths.MountPoint, _served.Orders,
+                needsOrders: _options.Control is not null || _options.Mounts.Count > 0, _logger)
+            : null;
         try
         {
-            return Serve(options, paths, served, loggers, announce, fail);
+            using var signals = new Signals(_status, _logger);
+            RingServer? ring = _options.IoUring ? RingServer.Prepare(_session, _status, _logger) : null;
+            _transport.HasRing = ring is not null;
+            if (_status.End.IsCompleted)
+            {
+                return 0;
+            }
+
+            ActiveMount mount = successor is not null ? TakeOver(successor, out control)
+                : Libc.geteuid() == 0 && !_options.AutoUnmount ? KernelMount.Create(_options, _paths)
+                : FusermountHelper.Create(_options, _paths);
+            return Serve(mount, control, ring, signals, successor);
         }
         finally
         {
-            served.Close();
+            if (_status.IsHandedOver)
+            {
+                control?.Leave();
+            }
+            else
+            {
+                control?.Dispose();
+            }
         }
     }
 
-    private static int Serve(
-        MountOptions options, Paths paths, Served served, ILoggerFactory loggers, Action<string> announce,
-        Func<Exception, int> fail)
+    private ActiveMount TakeOver(Successor successor, out ControlSocket control)
     {
-        ILogger logger = loggers.CreateLogger("ptfs-mount");
-        var status = new ServerStatus();
-        using var signals = new Signals(status, logger);
-        var transport = new DeviceTransport();
-        var session = new FuseSession(
-            served.FileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, transport,
-            loggers.CreateLogger<FuseSession>());
-        status.Attach(session);
-        RingServer? ring = options.IoUring ? RingServer.Prepare(session, status, logger) : null;
-        transport.HasRing = ring is not null;
-        if (status.End.IsCompleted)
-        {
-            return 0;
-        }
+        ActiveMount mount = successor.TakeOver(_session, _transport, out Socket socket);
+        control = ControlSocket.Adopt(socket, _options.Control!, _served.Orders);
+        return mount;
+    }
 
-        ActiveMount mount = Libc.geteuid() == 0 && !options.AutoUnmount
-            ? KernelMount.Create(options, paths)
-            : FusermountHelper.Create(options, paths);
+    private int Serve(
+        ActiveMount mount, ControlSocket? control, RingServer? ring, Signals signals, Successor? successor)
+    {
         signals.Attach(mount);
         AppDomain.CurrentDomain.UnhandledException += (_, crash) =>
         {
             // Some thread's exception ends the process: not without its mount, and in one line.
             mount.Remove();
-            Libc._exit(fail((Exception)crash.ExceptionObject));
+            Libc._exit(_fail((Exception)crash.ExceptionObject));
         };
-        transport.Connect(mount.DeviceFd);
-        var server = new Server(session, mount.DeviceFd, options.Threads, status, logger);
+        _transport.Connect(mount.DeviceFd);
+        var server = new Server(_session, mount.DeviceFd, _options.Threads, _status, _logger);
         Exception? fault;
         bool hasServed = false;
         try
         {
             // Beside a ring one thread is enough for INIT and what owes no answer.
-            server.Start(ring is null ? options.Threads : 1);
-            fault = WaitUntilServing(status);
-            if (ring is not null && !RingServer.TryStart(ring, session, mount.DeviceFd, logger))
+            server.Start(ring is null ? _options.Threads : 1);
+            fault = successor is null ? WaitUntilServing(_status) : null;
+            if (ring is not null && !RingServer.TryStart(ring, _session, mount.DeviceFd, _logger))
             {
                 server.Start();
             }
 
             hasServed = fault is null;
-            if (hasServed && !status.End.IsCompleted)
+            if (hasServed && !_status.End.IsCompleted)
             {
-                Log.Serving(logger, paths.Source, paths.MountPoint, options.Threads);
-                announce($"mounted {options.Source} at {options.MountPoint}");
+                control?.Attach(new Predecessor(
+                    _session, server, _status, mount, control, () => Describe(mount, control),
+                    (_session.NegotiatedFlags & InitFlags.FUSE_OVER_IO_URING) == 0 ? null : RingServer.NoUpgrade,
+                    _logger));
+                Announce(successor);
             }
 
-            fault ??= WaitForEnd(status, signals, mount);
-            if (fault is null && served.Writeback && signals.Any)
+            fault ??= WaitForEnd(_status, signals, mount);
+            if (_status.IsHandedOver)
+            {
+                // All there is goes on elsewhere: the end of this process closes its share, and nothing else happens.
+                return 0;
+            }
+
+            if (fault is null && _served.Writeback && signals.Any)
             {
                 RunAside(mount.Flush);
             }
         }
         finally
         {
-            RunAside(mount.Remove);
+            if (!_status.IsHandedOver)
+            {
+                RunAside(mount.Remove);
+            }
         }
 
         bool isQuiet = server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false;
-        MountException? unsaved = hasServed ? served.SaveState() : null;
+        MountException? unsaved = hasServed ? _served.SaveState() : null;
         fault ??= unsaved;
         if (isQuiet)
         {
-            served.Dispose();
+            control?.Dispose();
+            _served.Dispose();
         }
         else if (fault is null)
         {
             // Somebody has a file or directory of the detached mount open. The end of the process disconnects them.
-            Log.StillInUse(logger);
+            Log.StillInUse(_logger);
         }
 
-        return fault is null ? 0 : fail(fault);
+        return fault is null ? 0 : _fail(fault);
     }
+
+    private void Announce(Successor? successor)
+    {
+        Log.Serving(_logger, _paths.Source, _paths.MountPoint, _options.Threads);
+        string line = $"mounted {_options.Source} at {_options.MountPoint}";
+        if (successor is not null)
+        {
+            long outage = (long)successor.Outage.TotalMilliseconds;
+            Log.TookOver(_logger, successor.Pid, outage);
+            line += $", in place of process {successor.Pid}: {outage} ms without service";
+        }
+
+        _announce(line);
+    }
+
+    private Handover Describe(ActiveMount mount, ControlSocket control) => new()
+    {
+        Arguments = _call.Arguments,
+        AsMountHelper = _call.AsMountHelper,
+        SourceName = _options.Source,
+        Source = _paths.Source,
+        SourceMode = _paths.SourceMode,
+        MountPoint = mount.MountPoint,
+        Connection = mount.Connection,
+        ByHelper = mount is FusermountHelper,
+        HelperWaits = mount.HelperSocket is not null,
+        Control = control.Place,
+        ExportState = _served.StateFile,
+        Mounts = _served.Sources,
+    };
 
     // The kernel gives a signal to the first thread if it can. Where that one hangs in a call that waits for the
     // server, the signal that is to end the hanging would never be seen.

@@ -128,8 +128,12 @@ internal static class Options
         "--mount", "/PATH=SOURCE", "Serve the directory SOURCE at MOUNTPOINT/PATH; may be given several times, instead " +
             "of SOURCE. `ptfs-mount ctl --help` says how to change that at run time");
     public static readonly Option<string?> Control = Text(
-        "--control", "PATH", "The socket that takes orders of `ptfs-mount ctl`, with --mount; default one in /run or " +
+        "--control", "PATH", "The socket that takes orders of `ptfs-mount ctl` and --upgrade; default one in /run or " +
             "XDG_RUNTIME_DIR");
+    public static readonly Option<bool> Upgrade = Switch(
+        "--upgrade", "With MOUNTPOINT alone: this program takes the place of the ptfs-mount that serves it, which ends; " +
+            "nobody who uses the mount notices. Everything stays as it was told; beside it go --background, " +
+            "--foreground, --control and --log-level");
     public static readonly Option<string[]> UidMap = Several(
         "--uid-map", "[/PATH=]CLIENT:HOST:COUNT,...", "User ids as seen at MOUNTPOINT (/PATH: there) that stand for " +
             "others of SOURCE, as in newuidmap(1)");
@@ -183,7 +187,7 @@ internal static class Options
         Writeback, Xattr, PosixAcl, XattrMap, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize,
         PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
-        Mount, Control, UidMap, GidMap, UnmappedIds,
+        Mount, Control, Upgrade, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
     };

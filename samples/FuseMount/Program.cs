@@ -6,7 +6,9 @@ using System.Runtime.Versioning;
 
 namespace PassthroughFs.Samples.FuseMount;
 
-/// <summary>ptfs-mount [options] SOURCE MOUNTPOINT, and ptfs-mount ctl MOUNTPOINT ORDER.</summary>
+/// <summary>
+/// ptfs-mount [options] SOURCE MOUNTPOINT, ptfs-mount --upgrade MOUNTPOINT, and ptfs-mount ctl MOUNTPOINT ORDER.
+/// </summary>
 internal static class Program
 {
     private const string Name = "ptfs-mount";
@@ -22,6 +24,13 @@ internal static class Program
 
             Background.Initialize();
             bool asMountHelper = IsMountHelper();
+            if (CommandLine.ParseUpgrade(args) is { } upgrade)
+            {
+                return upgrade.Background && !Background.IsServer
+                    ? Background.Start(args.Length, quiet: false)
+                    : MountedSource.TakeOver(upgrade, Announce, Fail);
+            }
+
             if (CommandLine.Parse(args, asMountHelper) is not { } options)
             {
                 return 0;
@@ -29,7 +38,7 @@ internal static class Program
 
             return options.Background && !options.Fake && !Background.IsServer
                 ? Background.Start(args.Length, quiet: asMountHelper)
-                : MountedSource.Run(options, Announce, Fail);
+                : MountedSource.Run(new Call(args, asMountHelper), options, Announce, Fail);
         }
         catch (MountException e)
         {

@@ -1,7 +1,9 @@
 using System;
+using System.Collections.Generic;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Vfs;
+using PassthroughFs.Samples.FuseMount.Upgrade;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -13,13 +15,17 @@ internal abstract class Served : IDisposable
     /// <summary>Whether the kernel holds writes back.</summary>
     public abstract bool Writeback { get; }
 
+    /// <summary>What can be ordered at run time.</summary>
+    public virtual ControlOrders Orders => new(null);
+
+    /// <summary>The directories by the number of their mount; empty where there is but one.</summary>
+    public virtual IReadOnlyList<IndexedSource> Sources => [];
+
+    /// <summary>The file that says what handles mean, if there is one.</summary>
+    public virtual string? StateFile => null;
+
     /// <summary>Writes down what the next mount has to know; returns what went wrong.</summary>
     public virtual MountException? SaveState() => null;
-
-    /// <summary>Takes no orders any more. The file systems stay, as requests may be under way.</summary>
-    public virtual void Close()
-    {
-    }
 
     /// <summary>Closes all files. No request may be under way.</summary>
     public abstract void Dispose();
@@ -49,18 +55,26 @@ internal sealed class ServedDirectory : Served
     private readonly PassthroughFileSystem _fileSystem;
     private readonly ExportState? _state;
 
-    /// <summary>Takes over a file system, which goes on from where it was if there is a file that says so.</summary>
-    public ServedDirectory(PassthroughFileSystem fileSystem, MountOptions options, ExportState? state)
+    /// <summary>
+    /// Takes over a file system, which goes on from where it was if there is a file that says so, or else a predecessor.
+    /// </summary>
+    public ServedDirectory(
+        PassthroughFileSystem fileSystem, MountOptions options, ExportState? state, bool hasPredecessor)
     {
         _fileSystem = fileSystem;
         _state = state;
         FileSystem = WithIds(fileSystem, options, "/");
-        state?.Load(fileSystem);
+        if (!hasPredecessor)
+        {
+            state?.Load(fileSystem);
+        }
     }
 
     public override IFileSystem FileSystem { get; }
 
     public override bool Writeback => _fileSystem.Config.Writeback;
+
+    public override string? StateFile => _state?.Place;
 
     public override MountException? SaveState() => _state?.Save(_fileSystem);
 

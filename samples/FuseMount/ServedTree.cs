@@ -19,7 +19,6 @@ internal sealed class ServedTree : Served
     private readonly string _mountPoint;
     private readonly Vfs _vfs;
     private readonly Dictionary<VfsMount, Directory> _directories = [];
-    private readonly ControlSocket? _control;
     private bool _isDisposed;
 
     /// <param name="options">What is wanted.</param>
@@ -57,9 +56,6 @@ internal sealed class ServedTree : Served
                 RefuseTaken(source.Path);
                 Mount(source, fileSystem);
             }
-
-            _control = ControlSocket.Open(
-                options.Control, mountPoint, new ControlOrders(this), loggers.CreateLogger("ptfs-mount"));
         }
         catch
         {
@@ -73,6 +69,8 @@ internal sealed class ServedTree : Served
     public override IFileSystem FileSystem => _vfs;
 
     public override bool Writeback { get; }
+
+    public override ControlOrders Orders => new(this);
 
     /// <summary>Adds a directory.</summary>
     /// <param name="source">Which, and where; absolute.</param>
@@ -113,11 +111,8 @@ internal sealed class ServedTree : Served
         }
     }
 
-    public override void Close() => _control?.Dispose();
-
     public override void Dispose()
     {
-        Close();
         lock (_lock)
         {
             _isDisposed = true;

@@ -2,6 +2,7 @@ using System;
 using System.Diagnostics;
 using System.Threading;
 using Microsoft.Extensions.Logging;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Protocol;
 
 namespace PassthroughFs.Samples.FuseMount;
@@ -14,6 +15,7 @@ internal sealed class Server
     private readonly ILogger _logger;
     private readonly FuseSession _session;
     private readonly int _fd;
+    private readonly ServerGate _gate = new();
     private int _started;
 
     public Server(FuseSession session, int fd, int threads, ServerStatus status, ILogger logger)
@@ -40,6 +42,24 @@ internal sealed class Server
         }
     }
 
+    /// <summary>
+    /// Has all threads stand still, after each has answered what it was at. New requests wait in the kernel.
+    /// </summary>
+    /// <remarks>
+    /// A thread that waits for a request is in the kernel, and comes back with one alone: so some are made.
+    /// </remarks>
+    /// <param name="root">The mount's root, taken over.</param>
+    /// <param name="limit">How long to wait.</param>
+    /// <returns>False if some took longer: all go on.</returns>
+    public bool TryPause(SafeFileHandle root, TimeSpan limit)
+    {
+        int fd = root.DangerousGetHandle().ToInt32();
+        return _gate.Close(_started, () => Libc.AskFileSystem(fd), root.Dispose, limit);
+    }
+
+    /// <summary>Has them go on.</summary>
+    public void Resume() => _gate.Open();
+
     /// <summary>Waits for the threads to end, which they do when the kernel has no more requests.</summary>
     public bool WaitForThreads(TimeSpan limit)
     {
@@ -62,7 +82,7 @@ internal sealed class Server
         {
             using var buffers = new DeviceBuffers(_session.RequestBufferSize, _session.ReplyBufferSize);
             FuseWorker worker = _session.CreateWorker();
-            new DeviceLoop(_fd, worker, buffers, _status, _logger).Run();
+            new DeviceLoop(_fd, worker, buffers, _gate, _status, _logger).Run();
             _status.RequestEnd();
         }
 #pragma warning disable CA1031 // Whatever it is: the mount must go, and the user must hear of it.

@@ -15,6 +15,8 @@ internal sealed class ServerStatus
     private readonly HashSet<Errno> _replyErrors = [];
     private readonly Lock _lock = new();
     private FuseSession? _session;
+    private bool _isPaused;
+    private (bool IsWanted, Exception? Fault)? _wanted;
 
     /// <summary>Done when INIT was answered: OK, or with what.</summary>
     public Task<Errno> First => _first.Task;
@@ -38,9 +40,68 @@ internal sealed class ServerStatus
         return initialized;
     }
 
+    /// <summary>Whether another process serves: nothing may be taken down at the end.</summary>
+    public bool IsHandedOver { get; private set; }
+
+    /// <summary>Whether the end waits for <see cref="EndPause"/>.</summary>
+    public bool IsEndWanted
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _wanted is not null;
+            }
+        }
+    }
+
     /// <summary>The kernel has ended the session, a signal wants it to end, or <paramref name="fault"/> does.</summary>
     public void RequestEnd(Exception? fault = null)
     {
+        lock (_lock)
+        {
+            if (_isPaused)
+            {
+                _wanted ??= (true, fault);
+                return;
+            }
+
+            Finish(fault);
+        }
+    }
+
+    /// <summary>Puts the end off while it is not known who serves.</summary>
+    /// <returns>False if it has come already.</returns>
+    public bool TryPause()
+    {
+        lock (_lock)
+        {
+            _isPaused = !_end.Task.IsCompleted;
+            return _isPaused;
+        }
+    }
+
+    /// <summary>Who serves is known; an end that was put off comes.</summary>
+    public void EndPause(bool isHandedOver)
+    {
+        lock (_lock)
+        {
+            _isPaused = false;
+            IsHandedOver = isHandedOver;
+            if (isHandedOver)
+            {
+                Finish(null);
+            }
+            else if (_wanted is { } end)
+            {
+                Finish(end.Fault);
+            }
+        }
+    }
+
+    private void Finish(Exception? fault)
+    {
+        // Under the lock: whoever waits goes on in a thread of its own.
         _end.TrySetResult(fault);
         _first.TrySetResult(Errno.ENOTCONN);
     }

@@ -18,6 +18,10 @@ internal sealed class RingServer
 
     private const string Possible = "/sys/devices/system/cpu/possible";
 
+    /// <summary>Why a mount with a ring has no successor.</summary>
+    public const string NoUpgrade = "requests come over io_uring, whose entries belong to the running process: unmount " +
+        "and mount again, without --io-uring if upgrades are wanted";
+
     private readonly RingThread[] _threads;
 
     private RingServer(RingThread[] threads) => _threads = threads;

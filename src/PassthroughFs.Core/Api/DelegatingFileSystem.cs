@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.IO;
 
 namespace PassthroughFs.Core.Api;
 
@@ -11,7 +13,7 @@ namespace PassthroughFs.Core.Api;
 /// for the attributes of <see cref="NodeId.Root"/>.
 /// </remarks>
 /// <param name="inner">The file system that does the work. Not owned: whoever made it disposes of it.</param>
-public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSystem
+public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSystem, IStatefulFileSystem
 {
     /// <summary>The file system that does the work.</summary>
     protected IFileSystem Inner { get; } = inner ?? throw new ArgumentNullException(nameof(inner));
@@ -48,6 +50,14 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSyst
         next = start;
         return Inner is IBackendFileSystem backend ? backend.ListNodes(start, nodes, out next) : 0;
     }
+
+    /// <inheritdoc/>
+    /// <remarks>The inner file system's: a wrapper with a state of its own overrides this.</remarks>
+    public virtual void SaveState(Stream stream, IList<int> keepFds) => StatefulInner.SaveState(stream, keepFds);
+
+    /// <inheritdoc/>
+    /// <remarks>The inner file system's: a wrapper with a state of its own overrides this.</remarks>
+    public virtual void RestoreState(Stream stream, KeptFds fds) => StatefulInner.RestoreState(stream, fds);
 
     /// <inheritdoc/>
     public virtual Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted) =>
@@ -263,4 +273,8 @@ public abstract class DelegatingFileSystem(IFileSystem inner) : IBackendFileSyst
     public virtual Errno RemoveMapping(
         in RequestContext context, NodeId node, ReadOnlySpan<DaxRange> ranges, IDaxWindow window) =>
         Inner.RemoveMapping(context, node, ranges, window);
+
+    private IStatefulFileSystem StatefulInner => Inner as IStatefulFileSystem
+        ?? throw new NotSupportedException(
+            $"{Inner.GetType()} has no state that can be saved: it is no {nameof(IStatefulFileSystem)}.");
 }

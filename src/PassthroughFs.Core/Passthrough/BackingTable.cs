@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading;
@@ -132,6 +133,40 @@ internal sealed partial class BackingTable(
             if (_entries.TryGetValue(node.Value, out Entry entry) && entry.Opens == 0)
             {
                 RemoveIfUnused(node, entry);
+            }
+        }
+    }
+
+    /// <summary>All nodes, and whether the client takes no more.</summary>
+    public List<BackedNode> Snapshot(out bool isOff)
+    {
+        lock (_lock)
+        {
+            isOff = _off;
+            return
+            [
+                .. _entries.Select(pair => new BackedNode(
+                    new NodeId(pair.Key), pair.Value.Id, pair.Value.Opens, pair.Value.IsMarked, pair.Value.IsTold)),
+            ];
+        }
+    }
+
+    /// <summary>Goes on from a snapshot: the client knows its backing files by their numbers.</summary>
+    public void Restore(List<BackedNode> nodes, bool isOff)
+    {
+        lock (_lock)
+        {
+            _off = isOff;
+            foreach (BackedNode from in nodes)
+            {
+                var entry = new Entry
+                {
+                    Id = from.Id, Opens = from.Opens, IsMarked = from.IsMarked, IsTold = from.IsTold,
+                };
+                if (_entries.TryAdd(from.Node.Value, entry) && from.IsMarked)
+                {
+                    Volatile.Write(ref Bucket(from.Node), Bucket(from.Node) + 1);
+                }
             }
         }
     }

@@ -25,6 +25,9 @@ public sealed partial class HandleStore : IDisposable
     private int _free = None;
     private int _count;
 
+    // In place: how often any slot was used before this store went on from another's state.
+    private ulong _usesBefore;
+
     /// <summary>How many files are open.</summary>
     public int Count => Volatile.Read(ref _count);
 
@@ -185,7 +188,7 @@ public sealed partial class HandleStore : IDisposable
             _slots.CopyTo(slots, 0);
             for (int i = _slots.Length; i < slots.Length; i++)
             {
-                slots[i] = new OpenFileSlot { Handle = (ulong)i };
+                slots[i] = new OpenFileSlot { Handle = _usesBefore | (uint)i };
             }
 
             Volatile.Write(ref _slots, slots);

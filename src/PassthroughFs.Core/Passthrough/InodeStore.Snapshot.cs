@@ -86,4 +86,62 @@ public sealed partial class InodeStore
             }
         }
     }
+
+    /// <summary>Everything: live inodes with their lookup counts, and what is remembered, oldest first.</summary>
+    internal void Snapshot(FileSystemState state)
+    {
+        lock (_lock)
+        {
+            state.Numbers.NextNode = _nextNode;
+            state.Inodes.EnsureCapacity(_live);
+            state.Remembered.EnsureCapacity(_remembered);
+            for (int slot = 1; slot < _table.Used; slot++)
+            {
+                ref InodeSlot from = ref _table[slot];
+                if (from.IsLive)
+                {
+                    state.Inodes.Add(new LiveInode(
+                        new NodeId(from.Node), from.Key, from.Birth, from.Lookups, from.Mode, from.Handle, from.Mount,
+                        from.Fd));
+                }
+            }
+
+            for (int slot = _oldestRemembered; slot != 0; slot = _table[slot].NextRemembered)
+            {
+                state.Remembered.Add(RememberedAt(slot));
+            }
+        }
+    }
+
+    /// <summary>
+    /// Goes on from a snapshot, whose descriptors and mounts' numbers are this process's; takes the descriptors over.
+    /// </summary>
+    internal void Restore(FileSystemState state)
+    {
+        lock (_lock)
+        {
+            _nextNode = Math.Max(_nextNode, state.Numbers.NextNode);
+            foreach (LiveInode from in state.Inodes)
+            {
+                var inode = new NewInode
+                {
+                    Key = from.Key,
+                    Birth = from.Birth,
+                    Handle = from.Handle,
+                    Mount = from.Mount,
+                    Fd = from.Fd,
+                    Mode = from.Mode,
+                };
+                Insert(inode, from.Node, from.Lookups);
+            }
+
+            foreach (RememberedInode from in state.Remembered)
+            {
+                _ = Remember(from.Node, from.Key, from.Birth, from.Handle, from.Mount);
+            }
+
+            // Which of them were removed since they came is not known.
+            _removals++;
+        }
+    }
 }

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using PassthroughFs.Core.Api;
 
@@ -63,6 +64,9 @@ internal sealed class KeptFiles : IDisposable
         _files.Release(new Handle(Volatile.Read(ref Place(node, Linux.O_RDONLY))), node);
         _files.Release(new Handle(Volatile.Read(ref Place(node, Linux.O_WRONLY))), node);
     }
+
+    /// <summary>All that is kept.</summary>
+    public List<KeptFile> Snapshot() => _files.Snapshot(out _);
 
     /// <summary>Closes all that is kept.</summary>
     public void Clear() => _files.Clear();

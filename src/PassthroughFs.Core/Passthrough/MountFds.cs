@@ -204,7 +204,10 @@ internal sealed partial class MountFds
     /// <summary>
     /// Opens an inode of a mount; the caller holds one of its inodes. Returns an fd, or the error negated.
     /// </summary>
-    public unsafe int Open(int number, in KernelHandle handle, uint flags)
+    public int Open(int number, in KernelHandle handle, uint flags) => OpenBelow(FdOf(number), handle, flags);
+
+    /// <summary>As above, for a mount that the caller has open itself.</summary>
+    public static unsafe int OpenBelow(int mountFd, in KernelHandle handle, uint flags)
     {
         Unsafe.SkipInit(out FileHandleBuffer buffer);
         ReadOnlySpan<byte> bytes = handle.Bytes;
@@ -214,7 +217,6 @@ internal sealed partial class MountFds
 
         // Sound: the buffer lives until the call returns, and says its own length. The mount's fd stays open while one
         // of its inodes is counted.
-        int mountFd = FdOf(number);
         int fd = Sys.OpenByHandleAt(mountFd, &buffer, flags);
         for (var wait = default(SpinWait); fd == -(int)Errno.ENOMEM && wait.Count < MaxTries; wait.SpinOnce())
         {
@@ -223,6 +225,50 @@ internal sealed partial class MountFds
         }
 
         return fd;
+    }
+
+    /// <summary>
+    /// What is open or remembered; the descriptor is -1 where it is only remembered. Those that the kernel's numbers mean
+    /// come first.
+    /// </summary>
+    public List<(int Number, int Id, int Fd, HostMount? Host)> Snapshot()
+    {
+        lock (_lock)
+        {
+            var all = new List<(int Number, int Id, int Fd, HostMount? Host)>();
+            for (int number = 0; number < _mounts.Length; number++)
+            {
+                if (_mounts[number] is { IsInUse: true } mount)
+                {
+                    bool isListed = _numbers.TryGetValue(mount.Id, out int listed) && listed == number;
+                    all.Insert(
+                        isListed ? 0 : all.Count, (number, mount.Id, mount.Users > 0 ? mount.Fd : -1, mount.Host));
+                }
+            }
+
+            return all;
+        }
+    }
+
+    /// <summary>
+    /// A number for a mount of a saved state, remembered once; the descriptor is taken over. The first with a number of
+    /// the kernel's is the one that it means.
+    /// </summary>
+    /// <param name="mountId">The kernel's number.</param>
+    /// <param name="fd">The descriptor if there are users.</param>
+    /// <param name="host">How it is found again, or null.</param>
+    /// <param name="users">How many live inodes there are.</param>
+    public int Restore(int mountId, int fd, HostMount? host, int users)
+    {
+        lock (_lock)
+        {
+            int number = TakeNumber(mountId, host);
+            Mount mount = _mounts[number];
+            mount.Fd = fd;
+            mount.Users = users;
+            mount.Remembered = 1;
+            return number;
+        }
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
@@ -266,7 +312,7 @@ internal sealed partial class MountFds
 
         _mounts[number].Id = mountId;
         _mounts[number].Host = host;
-        _numbers.Add(mountId, number);
+        _numbers.TryAdd(mountId, number);
         return number;
     }
 

@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.IO;
 using System.Text;
 using Microsoft.Extensions.Logging;
@@ -23,7 +22,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// every virtio-fs guest do; for a client that does not, see <see cref="PassthroughConfig.CheckPermissions"/>.
 /// </para>
 /// </remarks>
-public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposable
+public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefulFileSystem, IDisposable
 {
     private readonly ILogger _logger;
     private readonly ProcSelfFd _proc;
@@ -42,7 +41,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     private volatile bool _takeHandles;
     private volatile bool _keepFds;
 
-    // What was negotiated.
+    // What was negotiated, whole and in parts.
+    private InitFlags _accepted;
     private volatile bool _writeback;
     private volatile bool _noOpen;
     private volatile bool _noOpendir;
@@ -212,14 +212,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
             PassthroughLog.NoLocks(_logger, nameof(Config.FlockLocks));
         }
 
-        StartBacking(accepted);
-        _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
-        _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
-        _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
-        _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
-        _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
-        _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
+        Agree(accepted);
         return Errno.OK;
     }
 
@@ -241,9 +234,6 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
             PassthroughLog.RootGone(_logger, Config.RootDir, result);
         }
     }
-
-    /// <summary>The file descriptors that a successor needs across a live upgrade: <c>/proc/self/fd</c>.</summary>
-    public IReadOnlyList<int> KeepFds() => [_proc.Fd];
 
     /// <summary>
     /// The host's path of a node at this moment, from <c>/proc/self/fd</c>: for logs and tools, not for opening. A
@@ -290,6 +280,18 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
 
     private unsafe Errno OpenRoot()
     {
+        TakeUmask();
+        int fd;
+        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
+        {
+            fd = Sys.OpenAt(Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
+        }
+
+        return fd < 0 ? (Errno)(-fd) : AddRoot(fd);
+    }
+
+    private void TakeUmask()
+    {
         if (Config.ClearUmask)
         {
             _ = Sys.Umask(0);
@@ -299,14 +301,20 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
         {
             _umask = ReadUmask(_umask);
         }
+    }
 
-        int fd;
-        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
-        {
-            fd = Sys.OpenAt(Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
-        }
-
-        return fd < 0 ? (Errno)(-fd) : AddRoot(fd);
+    /// <summary>From here on the client acts on these.</summary>
+    private void Agree(InitFlags accepted)
+    {
+        _accepted = accepted;
+        StartBacking(accepted);
+        _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
+        _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
+        _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
+        _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
+        _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
+        _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
+        _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
     }
 
     /// <summary>Makes this thread the caller, to make a new file.</summary>

@@ -11,7 +11,7 @@ namespace PassthroughFs.Core.Protocol;
 /// One client of a file system, spoken to in FUSE messages. It holds what was agreed on; the requests go to its
 /// workers, one for each thread or queue.
 /// </summary>
-public sealed class FuseSession
+public sealed partial class FuseSession
 {
     private readonly Lock _initLock = new();
     private readonly FuseSessionOptions _options;

@@ -318,8 +318,6 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         Assert.Equal(Errno.OK, fs.ReadLinkOfNode(entry.Node, out string found));
         Assert.Equal(path, found);
         Assert.Equal(Errno.EBADF, fs.ReadLinkOfNode(new NodeId(99), out _));
-        Assert.Equal("/proc/self/fd", new FileInfo($"/proc/self/fd/{fs.KeepFds()[0]}").LinkTarget!
-            .Replace($"/{Environment.ProcessId}/", "/self/", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,0 +1,101 @@
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Numerics;
+using System.Threading;
+using PassthroughFs.Core.Api;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <remarks>What another store needs to go on with this one's Handles.</remarks>
+public sealed partial class HandleStore
+{
+    /// <summary>All open files.</summary>
+    /// <param name="uses">How often any slot was used at most.</param>
+    internal List<KeptFile> Snapshot(out ulong uses)
+    {
+        lock (_lock)
+        {
+            var files = new List<KeptFile>(_count);
+            uses = _usesBefore >> SlotBits;
+            for (int index = 0; index < _used; index++)
+            {
+                OpenFileSlot slot = _slots[index];
+                uses = Math.Max(uses, slot.Handle >> SlotBits);
+                if (slot.IsOpen)
+                {
+                    files.Add(new KeptFile(
+                        new Handle(slot.Handle), new NodeId(slot.Node), slot.Fd, slot.Flags, slot.Position));
+                }
+            }
+
+            return files;
+        }
+    }
+
+    /// <summary>Whether Handles can be those of one store.</summary>
+    /// <exception cref="InvalidDataException">They cannot.</exception>
+    internal static void Check(List<KeptFile> files, ulong uses)
+    {
+        var slots = new HashSet<ulong>();
+        foreach (KeptFile file in files)
+        {
+            ulong handleUses = file.Handle.Value >> SlotBits;
+            if (handleUses == 0 || handleUses > uses || !slots.Add(file.Handle.Value & SlotMask))
+            {
+                throw StateReader.Damaged();
+            }
+        }
+
+        if (uses >= ulong.MaxValue >> SlotBits)
+        {
+            throw StateReader.Damaged();
+        }
+    }
+
+    /// <summary>
+    /// Goes on from a snapshot that was checked; takes its descriptors over. Nothing may be open, nor ever have been.
+    /// </summary>
+    internal void Restore(List<KeptFile> files, ulong uses)
+    {
+        lock (_lock)
+        {
+            // Every number that this store makes is new: it comes after the last use of any slot before.
+            _usesBefore = uses << SlotBits;
+            foreach (KeptFile file in files)
+            {
+                _used = Math.Max(_used, (int)(file.Handle.Value & SlotMask) + 1);
+            }
+
+            var slots = new OpenFileSlot[BitOperations.RoundUpToPowerOf2((uint)Math.Max(64, _used))];
+            for (int i = 0; i < slots.Length; i++)
+            {
+                slots[i] = new OpenFileSlot { Handle = _usesBefore | (uint)i };
+            }
+
+            foreach (KeptFile file in files)
+            {
+                OpenFileSlot slot = slots[(int)(file.Handle.Value & SlotMask)];
+                slot.Handle = file.Handle.Value;
+                slot.Node = file.Node.Value;
+                slot.Fd = file.Fd;
+                slot.Flags = file.Flags;
+                slot.Position = file.Position;
+                slot.IsOpen = true;
+                slot.Pins.Start();
+                _count++;
+            }
+
+            for (int i = _used - 1; i >= 0; i--)
+            {
+                if (!slots[i].IsOpen)
+                {
+                    slots[i].NextFree = _free;
+                    _free = i;
+                }
+            }
+
+            Volatile.Write(ref _slots, slots);
+        }
+    }
+}
