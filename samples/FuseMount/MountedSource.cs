@@ -105,7 +105,7 @@ internal sealed class MountedSource
             ? new ServedDirectory(
                 CreateFileSystem(options.Config, paths.Source, loggers), options, state, successor is not null)
             : new ServedTree(
-                options with { Mounts = paths.Mounts }, paths.MountPoint,
+                options with { Mounts = paths.Mounts }, paths.MountPoint, successor?.Handover.Mounts,
                 (config, source) => CreateFileSystem(config, source, loggers), loggers);
         return new MountedSource(call, options, paths, served, loggers, announce, fail).Serve(successor);
     }

@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Vfs;
+using PassthroughFs.Samples.FuseMount.Upgrade;
 
 namespace PassthroughFs.Samples.FuseMount;
 
@@ -23,11 +24,13 @@ internal sealed class ServedTree : Served
 
     /// <param name="options">What is wanted.</param>
     /// <param name="mountPoint">Where, without symbolic links.</param>
+    /// <param name="inherited">The directories of a predecessor, whose state will be restored; null if there is none.
+    /// </param>
     /// <param name="create">Makes the file system of one directory.</param>
     /// <param name="loggers">For what happens at run time.</param>
     public ServedTree(
-        MountOptions options, string mountPoint, Func<PassthroughConfig, string, PassthroughFileSystem> create,
-        ILoggerFactory loggers)
+        MountOptions options, string mountPoint, IReadOnlyList<IndexedSource>? inherited,
+        Func<PassthroughConfig, string, PassthroughFileSystem> create, ILoggerFactory loggers)
     {
         _options = options;
         _mountPoint = mountPoint;
@@ -35,13 +38,24 @@ internal sealed class ServedTree : Served
         var made = new List<(NamedSource Source, PassthroughFileSystem FileSystem)>();
         try
         {
-            foreach (NamedSource source in options.Mounts)
+            // What they want after conflicts between options were resolved, which is the same for all.
+            PassthroughConfig config;
+            if (inherited is not null)
             {
-                made.Add((source, Create(source)));
+                using PassthroughFileSystem example = CreateAt(mountPoint);
+                config = example.Config;
+            }
+            else
+            {
+                foreach (NamedSource source in options.Mounts)
+                {
+                    made.Add((source, Create(source)));
+                }
+
+                config = made[0].FileSystem.Config;
             }
 
-            // What they want after conflicts between options were resolved, which is the same for all.
-            PassthroughConfig config = made[0].FileSystem.Config;
+            Writeback = config.Writeback;
             _vfs = new Vfs(
                 new VfsOptions
                 {
@@ -49,6 +63,7 @@ internal sealed class ServedTree : Served
                     EntryTimeout = config.EntryTimeout,
                     AttrTimeout = config.AttrTimeout,
                     NegativeTimeout = config.NegativeTimeout,
+                    RestoreMount = mount => Restore(mount, inherited ?? []),
                 },
                 loggers.CreateLogger<Vfs>());
             foreach ((NamedSource source, PassthroughFileSystem fileSystem) in made)
@@ -62,8 +77,6 @@ internal sealed class ServedTree : Served
             made.ForEach(pair => pair.FileSystem.Dispose());
             throw;
         }
-
-        Writeback = made[0].FileSystem.Config.Writeback;
     }
 
     public override IFileSystem FileSystem => _vfs;
@@ -71,6 +84,21 @@ internal sealed class ServedTree : Served
     public override bool Writeback { get; }
 
     public override ControlOrders Orders => new(this);
+
+    public override IReadOnlyList<IndexedSource> Sources
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return
+                [
+                    .. _directories.Select(
+                        pair => new IndexedSource(pair.Key.Index, pair.Value.Source.Path, pair.Value.Source.Source)),
+                ];
+            }
+        }
+    }
 
     /// <summary>Adds a directory.</summary>
     /// <param name="source">Which, and where; absolute.</param>
@@ -133,11 +161,23 @@ internal sealed class ServedTree : Served
         }
     }
 
-    private PassthroughFileSystem Create(NamedSource source)
+    private PassthroughFileSystem Create(NamedSource source) =>
+        CreateAt(Paths.CheckSource(source.Source, _mountPoint));
+
+    private PassthroughFileSystem CreateAt(string source)
     {
         PassthroughConfig config = _options.Config.Clone();
         config.DoImport = false;
-        return _create(config, Paths.CheckSource(source.Source, _mountPoint));
+        return _create(config, source);
+    }
+
+    private IBackendFileSystem Restore(VfsMount mount, IReadOnlyList<IndexedSource> inherited)
+    {
+        IndexedSource source = inherited.FirstOrDefault(item => item.Index == mount.Index)
+            ?? throw new MountException($"the running program does not say what is mounted at {mount.Path}");
+        PassthroughFileSystem fileSystem = CreateAt(source.Source);
+        Register(mount, new NamedSource(source.Path, source.Source), fileSystem);
+        return WithIds(fileSystem, _options, source.Path);
     }
 
     private void Mount(NamedSource source, PassthroughFileSystem fileSystem)
@@ -151,9 +191,18 @@ internal sealed class ServedTree : Served
 
             VfsMount mount = InUsersWords(
                 () => _vfs.Mount(source.Path, WithIds(fileSystem, _options, source.Path)));
-            _directories.Add(mount, new Directory(source, fileSystem));
-            _ = mount.Released.ContinueWith(_ => Release(mount), TaskScheduler.Default);
+            Register(mount, source, fileSystem);
         }
+    }
+
+    private void Register(VfsMount mount, NamedSource source, PassthroughFileSystem fileSystem)
+    {
+        lock (_lock)
+        {
+            _directories.Add(mount, new Directory(source, fileSystem));
+        }
+
+        _ = mount.Released.ContinueWith(_ => Release(mount), TaskScheduler.Default);
     }
 
     private void Release(VfsMount mount)

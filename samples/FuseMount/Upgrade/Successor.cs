@@ -80,7 +80,7 @@ internal sealed class Successor : IDisposable
             memory.Position = 0;
             session.RestoreState(memory, fds);
         }
-        catch (Exception e) when (e is InvalidDataException or NotSupportedException)
+        catch (Exception e) when (e is InvalidDataException or NotSupportedException or MountException)
         {
             _channel.Say($"{Channel.Error}{e.Message}");
             throw new MountException(

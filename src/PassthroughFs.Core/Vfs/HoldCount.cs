@@ -31,6 +31,9 @@ internal sealed class HoldCount
         }
     }
 
+    /// <summary>Goes on from a count.</summary>
+    public void Restore(long value) => Interlocked.Exchange(ref _line.Value, value);
+
     /// <summary>The client holds nothing: its session is over.</summary>
     public void Clear() => Interlocked.Exchange(ref _line.Value, 0);
 

@@ -100,6 +100,26 @@ internal sealed class PseudoNumbers
         return tree;
     }
 
+    public void Save(VfsState state)
+    {
+        state.NextNode = _nextNode;
+        state.NextSerial = _nextSerial;
+        state.Places.AddRange(_places.Select(
+            pair => new SavedPlace(pair.Key, pair.Value.Node, pair.Value.Serial, pair.Value.Changed)));
+    }
+
+    /// <summary>Goes on from what was saved, in place of what is here.</summary>
+    public void Restore(VfsState state)
+    {
+        _nextNode = state.NextNode;
+        _nextSerial = state.NextSerial;
+        _places.Clear();
+        foreach (SavedPlace place in state.Places)
+        {
+            _places.Add(place.Path, new Place(place.Node, place.Serial) { Changed = place.Changed });
+        }
+    }
+
     private static Timestamp Now()
     {
         long ticks = (DateTime.UtcNow - DateTime.UnixEpoch).Ticks;

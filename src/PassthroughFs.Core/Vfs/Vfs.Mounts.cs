@@ -219,7 +219,7 @@ public sealed partial class Vfs
                 Errno.EINVAL, $"The file system for \"/\" has the root {root.Node}: it must be {NodeId.Root} there.");
         }
 
-        var mount = new VfsMount(this, path, index, fileSystem, root);
+        var mount = new VfsMount(this, path, index, root) { FileSystem = fileSystem };
 
         // Where no session is under way nothing is known of it yet.
         accepted = (InitFlags)ulong.MaxValue;

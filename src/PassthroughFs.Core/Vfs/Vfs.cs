@@ -34,7 +34,7 @@ namespace PassthroughFs.Core.Vfs;
 /// </para>
 /// </remarks>
 [SuppressMessage("Naming", "CA1724", Justification = "The layer has the name of the one type that it is about.")]
-public sealed partial class Vfs : IFileSystem
+public sealed partial class Vfs : IStatefulFileSystem
 {
     /// <summary>The largest NodeId that a mounted file system may use: 2^56-1.</summary>
     public static NodeId MaxNodeId => new(MaxNodeIdValue);

@@ -26,12 +26,11 @@ public sealed class VfsMount : IThreadPoolWorkItem
     private int _reclaim;
     private bool _saidNodeTooLarge;
 
-    internal VfsMount(Vfs owner, string path, int index, IBackendFileSystem fileSystem, in Entry root)
+    internal VfsMount(Vfs owner, string path, int index, in Entry root)
     {
         _owner = owner;
         Path = path;
         Index = index;
-        FileSystem = fileSystem;
         Root = root;
     }
 
@@ -39,7 +38,7 @@ public sealed class VfsMount : IThreadPoolWorkItem
     public string Path { get; }
 
     /// <summary>The file system. Not owned: see <see cref="Released"/>.</summary>
-    public IBackendFileSystem FileSystem { get; }
+    public IBackendFileSystem FileSystem { get; internal set; } = null!;
 
     /// <summary>
     /// Completes after the unmount, when no request uses the file system any more and it has got its

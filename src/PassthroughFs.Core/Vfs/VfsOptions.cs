@@ -25,6 +25,13 @@ public sealed record VfsOptions
     /// </remarks>
     public InitFlags Flags { get; init; } = DefaultFlags;
 
+    /// <summary>
+    /// Makes the file system of a mount whose state is to be restored (<see cref="Vfs.RestoreState"/>), which has a path
+    /// and an index and no file system yet; neither mounted nor imported. It may be one that was unmounted and is still in
+    /// use: then its <see cref="VfsMount.Released"/> completes later, as ever.
+    /// </summary>
+    public Func<VfsMount, IBackendFileSystem>? RestoreMount { get; init; }
+
     /// <summary>How long the client may take the names of directories on the way to mounts for granted.</summary>
     public TimeSpan EntryTimeout { get; init; } = TimeSpan.FromSeconds(5);
 
