@@ -170,6 +170,7 @@ internal sealed class MountedSource
         try
         {
             // Beside a ring one thread is enough for INIT and what owes no answer.
+            _session.Resume();
             server.Start(ring is null ? _options.Threads : 1);
             fault = successor is null ? WaitUntilServing(_status) : null;
             if (ring is not null && !RingServer.TryStart(ring, _session, mount.DeviceFd, _logger))

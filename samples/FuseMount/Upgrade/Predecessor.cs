@@ -60,6 +60,7 @@ internal sealed class Predecessor(
                     }
                     else
                     {
+                        session.Resume();
                         server.Resume();
                     }
 

@@ -41,6 +41,9 @@ internal sealed class FileSystemState
     /// <summary>Files that stay open where the client does without OPEN.</summary>
     public List<KeptFile> NoOpenFiles { get; set; } = [];
 
+    /// <summary>The open files that hold POSIX locks.</summary>
+    public List<KeptLocks> Locks { get; set; } = [];
+
     public List<BackedNode> Backed { get; set; } = [];
 
     /// <summary>Whether the client takes no more backing files.</summary>
@@ -72,6 +75,13 @@ internal readonly record struct LiveInode(
 /// <param name="Flags">The open flags the host has.</param>
 /// <param name="Position">Of a directory: the cookie where the descriptor stands.</param>
 internal readonly record struct KeptFile(Handle Handle, NodeId Node, int Fd, uint Flags, ulong Position);
+
+/// <summary>The POSIX locks of one owner on one node, which the host keeps with an open file.</summary>
+/// <param name="Node">The node.</param>
+/// <param name="Owner">The owner.</param>
+/// <param name="Fd">The open file's descriptor, in a state as an index.</param>
+/// <param name="Pid">The process that set a lock last.</param>
+internal readonly record struct KeptLocks(NodeId Node, LockOwner Owner, int Fd, uint Pid);
 
 /// <summary>A node of a <see cref="BackingTable"/>.</summary>
 /// <param name="Node">Its number.</param>

@@ -30,6 +30,10 @@ namespace PassthroughFs.Core.Passthrough;
 /// its flags (32 each), the directory's position (64)
 /// </description></item>
 /// <item><term>KEPT</term><description>the same for files that are open without OPEN</description></item>
+/// <item><term>LOCK</term><description>
+/// count (32); for each owner of POSIX locks the NodeId, the owner (64 each), the descriptor that holds them, the process
+/// that set the last (32 each)
+/// </description></item>
 /// <item><term>BACK</term><description>
 /// 1 if no more are taken (8), count (32); for each node with a backing file the NodeId (64), the file's number, the opens
 /// (32 each), 1 or 0 for marked and told (8 each)
@@ -94,6 +98,16 @@ internal static class FileSystemStateFormat
         writer.Section("FILE"u8);
         WriteFiles(writer, state.NoOpenFiles);
         writer.Section("KEPT"u8);
+        writer.U32((uint)state.Locks.Count);
+        foreach (KeptLocks owner in state.Locks)
+        {
+            writer.U64(owner.Node.Value);
+            writer.U64(owner.Owner.Value);
+            writer.U32((uint)owner.Fd);
+            writer.U32(owner.Pid);
+        }
+
+        writer.Section("LOCK"u8);
         writer.Bool(state.BackingIsOff);
         writer.U32((uint)state.Backed.Count);
         foreach (BackedNode node in state.Backed)
@@ -127,6 +141,7 @@ internal static class FileSystemStateFormat
         state.HandleUses = files.U64();
         ReadFiles(files, state.Files);
         ReadFiles(sections["KEPT"], state.NoOpenFiles);
+        ReadLocks(sections["LOCK"], state);
         ReadBacked(sections["BACK"], state);
         return state;
     }
@@ -220,6 +235,22 @@ internal static class FileSystemStateFormat
             int fd = (int)reader.U32();
             uint flags = reader.U32();
             files.Add(new KeptFile(handle, node, fd, flags, reader.U64()));
+        }
+    }
+
+    private static void ReadLocks(SectionReader reader, FileSystemState state)
+    {
+        var owners = new HashSet<(NodeId Node, LockOwner Owner)>();
+        for (uint left = reader.U32(); left > 0; left--)
+        {
+            var owner = new KeptLocks(
+                ReadNode(ref reader), new LockOwner(reader.U64()), (int)reader.U32(), reader.U32());
+            if (!owners.Add((owner.Node, owner.Owner)))
+            {
+                throw StateReader.Damaged();
+            }
+
+            state.Locks.Add(owner);
         }
     }
 

@@ -1,6 +1,8 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Threading;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
@@ -107,6 +109,35 @@ internal sealed class LockTable : IDisposable
         }
 
         return pid;
+    }
+
+    /// <summary>All owners of locks.</summary>
+    public List<KeptLocks> Snapshot()
+    {
+        lock (_lock)
+        {
+            return
+            [
+                .. _files.Select(pair => new KeptLocks(
+                    new NodeId(pair.Key.Node), new LockOwner(pair.Key.Owner), pair.Value.Fd, pair.Value.Pid)),
+            ];
+        }
+    }
+
+    /// <summary>Goes on from a snapshot; takes its descriptors over.</summary>
+    public void Restore(List<KeptLocks> owners)
+    {
+        lock (_lock)
+        {
+            foreach (KeptLocks owner in owners)
+            {
+                var file = new LockFile(owner.Fd) { Pid = owner.Pid };
+                file.Pins.Start();
+                _files.Add((owner.Node.Value, owner.Owner.Value), file);
+            }
+
+            Volatile.Write(ref _count, _files.Count);
+        }
     }
 
     /// <summary>All locks are gone.</summary>

@@ -14,7 +14,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <inheritdoc/>
     /// <remarks>
     /// The descriptors are those of the inodes that have one, of mounts with kernel handles, and of open files: those keep
-    /// what has no name any more, and what stands in them (positions, flags).
+    /// what has no name any more, and what stands in them (positions, flags, locks).
     /// </remarks>
     public void SaveState(Stream stream, IList<int> keepFds)
     {
@@ -37,6 +37,7 @@ public sealed unsafe partial class PassthroughFileSystem
             Files = _handles.Snapshot(out ulong uses),
             HandleUses = uses,
             NoOpenFiles = _kept.Snapshot(),
+            Locks = _locks.Snapshot(),
         };
         if (_backing is { } backing)
         {
@@ -65,6 +66,7 @@ public sealed unsafe partial class PassthroughFileSystem
         });
         Replace(state.Files, file => file with { Fd = Keep(file.Fd) });
         Replace(state.NoOpenFiles, file => file with { Fd = Keep(file.Fd) });
+        Replace(state.Locks, owner => owner with { Fd = Keep(owner.Fd) });
         FileSystemStateFormat.Write(state, stream);
 
         int Keep(int fd)
@@ -188,6 +190,15 @@ public sealed unsafe partial class PassthroughFileSystem
             }
         }
 
+        foreach (KeptLocks owner in state.Locks)
+        {
+            StatxBuffer stat = Stat(owner.Fd);
+            if (!IsSafe(stat.stx_mode) || (keys.TryGetValue(owner.Node, out InodeKey key) && KeyOf(stat) != key))
+            {
+                throw NotIt(owner.Fd);
+            }
+        }
+
         StatxBuffer Stat(int index)
         {
             if (!used.Add(index))
@@ -284,6 +295,8 @@ public sealed unsafe partial class PassthroughFileSystem
         Array.ForEach(numbers, _mounts.Drop);
         Replace(state.Files, file => file with { Fd = fds.Take(file.Fd) });
         _handles.Restore(state.Files, state.HandleUses);
+        Replace(state.Locks, owner => owner with { Fd = fds.Take(owner.Fd) });
+        _locks.Restore(state.Locks);
         foreach (KeptFile file in _kept.IsInUse ? state.NoOpenFiles : [])
         {
             _kept.Add(file.Node, fds.Take(file.Fd), file.Flags).Dispose();

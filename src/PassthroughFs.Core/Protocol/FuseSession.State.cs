@@ -9,7 +9,6 @@ namespace PassthroughFs.Core.Protocol;
 public sealed partial class FuseSession
 {
     private const uint StateVersion = 1;
-    private const string OfSession = "SESS";
 
     private static ReadOnlySpan<byte> StateMagic => "PTFSFUSE"u8;
 
@@ -18,8 +17,9 @@ public sealed partial class FuseSession
     /// goes on in place of this one: a live upgrade.
     /// </summary>
     /// <remarks>
-    /// No request may be under way: each that was taken from the client has been answered. This session can go on
-    /// afterwards if the successor is given up.
+    /// No request may be under way: each that was taken from the client has been answered, save for those that wait for a
+    /// lock, which are in the state. Nobody gets a lock from here on; if the successor is given up, this session goes on
+    /// after a <see cref="Resume"/>.
     /// </remarks>
     /// <param name="stream">Gets the state. Not closed.</param>
     /// <param name="keepFds">Gets descriptors: see <see cref="IStatefulFileSystem.SaveState"/>.</param>
@@ -38,11 +38,16 @@ public sealed partial class FuseSession
         writer.U32((uint)connection.MaxWrite);
         writer.U32((uint)connection.MaxRead);
         writer.Section("SESS"u8);
+        LockWaiters.Save(writer);
+        writer.Section("WAIT"u8);
         writer.End();
         fileSystem.SaveState(stream, keepFds);
     }
 
-    /// <summary>Goes on with a client from what <see cref="SaveState"/> has written. In place of INIT.</summary>
+    /// <summary>
+    /// Goes on with a client from what <see cref="SaveState"/> has written. In place of INIT; before the first request
+    /// comes <see cref="Resume"/>.
+    /// </summary>
     /// <param name="stream">The state, read to its end and no further. Not closed.</param>
     /// <param name="fds">The descriptors: see <see cref="IStatefulFileSystem.RestoreState"/>.</param>
     /// <exception cref="InvalidDataException">
@@ -63,20 +68,29 @@ public sealed partial class FuseSession
                 throw new InvalidOperationException("A session is restored before INIT: this one serves a client.");
             }
 
-            SectionReader reader = new StateReader(stream, StateMagic, StateVersion, "saved state of a session")[OfSession];
+            var sections = new StateReader(stream, StateMagic, StateVersion, "saved state of a session");
+            SectionReader reader = sections["SESS"];
             var flags = (InitFlags)reader.U64();
             uint minor = reader.U32();
             uint maxWrite = reader.U32();
             uint maxRead = reader.U32();
             CheckFits(flags, minor, maxWrite, maxRead);
+            Action restoreWaiters = LockWaiters.Restore(sections["WAIT"]);
             FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
             fileSystem.RestoreState(stream, fds);
+            restoreWaiters();
             _connection = new FuseConnection
             {
                 Flags = flags, Minor = minor, MaxWrite = (int)maxWrite, MaxRead = (int)maxRead,
             };
         }
     }
+
+    /// <summary>
+    /// It is known that this session goes on with the client: as the successor, or because there is none. Requests that
+    /// wait for a lock are tried again.
+    /// </summary>
+    public void Resume() => LockWaiters.Resume();
 
     private IStatefulFileSystem StatefulFileSystem => FileSystem as IStatefulFileSystem
         ?? throw new NotSupportedException(
@@ -105,6 +119,7 @@ public sealed partial class FuseSession
 
         InitFlags lacking = flags & ((DaxWindow is null ? FuseNegotiation.NeedsWindow : InitFlags.None)
             | (_backingFiles is null ? FuseNegotiation.NeedsBackingFiles : InitFlags.None)
+            | (_transport is not { CanReplyLater: true } ? FuseNegotiation.NeedsLateReplies : InitFlags.None)
             | (FuseNegotiation.TransportFlags & ~(_transport?.AcceptedFlags ?? InitFlags.None)));
         if (lacking != InitFlags.None)
         {

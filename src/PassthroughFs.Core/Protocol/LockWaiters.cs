@@ -15,7 +15,7 @@ namespace PassthroughFs.Core.Protocol;
 /// time because another program of the host may. Who came first is tried first. A request that has to wait is the one
 /// that allocates; there are at most <see cref="MostWaiting"/>.
 /// </remarks>
-internal sealed unsafe class LockWaiters(FuseSession session, IFuseTransport? transport)
+internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTransport? transport)
 {
     /// <summary>More get ENOLCK.</summary>
     public const int MostWaiting = 4096;
@@ -34,6 +34,7 @@ internal sealed unsafe class LockWaiters(FuseSession session, IFuseTransport? tr
     private int _interruptions;
     private bool _hasThread;
     private bool _hasChance;
+    private bool _isPaused;
     private Waiter? _tried;
 
     // Over one try and its answer, so that the end of a session is the end of them.
@@ -91,7 +92,7 @@ internal sealed unsafe class LockWaiters(FuseSession session, IFuseTransport? tr
 
         if (needsThread)
         {
-            new Thread(Run) { Name = "ptfs-locks", IsBackground = true }.Start();
+            StartThread();
         }
 
         return Errno.OK;
@@ -149,6 +150,8 @@ internal sealed unsafe class LockWaiters(FuseSession session, IFuseTransport? tr
         }
     }
 
+    private void StartThread() => new Thread(Run) { Name = "ptfs-locks", IsBackground = true }.Start();
+
     private void TellOfChance()
     {
         _hasChance = true;
@@ -162,6 +165,11 @@ internal sealed unsafe class LockWaiters(FuseSession session, IFuseTransport? tr
         {
             lock (_lock)
             {
+                while (_isPaused)
+                {
+                    Monitor.Wait(_lock);
+                }
+
                 if (_hasChance || Monitor.Wait(_lock, pause))
                 {
                     pause = FirstPauseMilliseconds;
@@ -200,7 +208,7 @@ internal sealed unsafe class LockWaiters(FuseSession session, IFuseTransport? tr
         Waiter waiter = node.Value;
         lock (_lock)
         {
-            if (node.List is null)
+            if (node.List is null || _isPaused)
             {
                 return;
             }
