@@ -160,7 +160,11 @@ internal sealed class MountedSource
         AppDomain.CurrentDomain.UnhandledException += (_, crash) =>
         {
             // Some thread's exception ends the process: not without its mount, and in one line.
-            mount.Remove();
+            if (!_status.IsHandedOver)
+            {
+                mount.Remove();
+            }
+
             Libc._exit(_fail((Exception)crash.ExceptionObject));
         };
         _transport.Connect(mount.DeviceFd);
@@ -232,8 +236,8 @@ internal sealed class MountedSource
         if (successor is not null)
         {
             long outage = (long)successor.Outage.TotalMilliseconds;
-            Log.TookOver(_logger, successor.Pid, outage);
-            line += $", in place of process {successor.Pid}: {outage} ms without service";
+            Log.TookOver(_logger, successor.Handover.Pid, outage);
+            line += $", in place of process {successor.Handover.Pid}: {outage} ms without service";
         }
 
         _announce(line);
@@ -241,6 +245,7 @@ internal sealed class MountedSource
 
     private Handover Describe(ActiveMount mount, ControlSocket control) => new()
     {
+        Pid = Environment.ProcessId,
         Arguments = _call.Arguments,
         AsMountHelper = _call.AsMountHelper,
         SourceName = _options.Source,

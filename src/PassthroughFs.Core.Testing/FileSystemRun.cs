@@ -10,7 +10,7 @@ internal sealed partial class FileSystemRun
 {
     private static readonly uint[] s_modes = [0x1a4, 0x180, 0x1b6, 0x1ed, 0x1c0, 0x1ff];
 
-    private readonly IFileSystem _fs;
+    private IFileSystem _fs;
     private readonly FileSystemSpecOptions _options;
     private readonly List<ModelInode> _inodes = [];
     private readonly List<OpenFile> _files = [];
@@ -47,8 +47,16 @@ internal sealed partial class FileSystemRun
         FileSystemStep.Write => Write(step),
         FileSystemStep.Release => Release(step),
         FileSystemStep.List => List(step, false),
+        FileSystemStep.HandOver => HandOver(),
         _ => List(step, true),
     };
+
+    /// <summary>From here on a successor answers; nothing else changes.</summary>
+    private string? HandOver()
+    {
+        _fs = _options.HandOver?.Invoke(_fs) ?? _fs;
+        return null;
+    }
 
     public string? Invariants()
     {

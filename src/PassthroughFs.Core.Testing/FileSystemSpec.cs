@@ -23,6 +23,12 @@ public sealed record FileSystemSpecOptions
     public bool FindsForgotten { get; init; }
 
     /// <summary>
+    /// Has another file system go on with the state of the one that is given, which is not asked any more; null if that is
+    /// not tried.
+    /// </summary>
+    public Func<IFileSystem, IFileSystem>? HandOver { get; init; }
+
+    /// <summary>
     /// A node is kept by kernel handle: one whose last name is gone may answer ESTALE, as nothing keeps the file.
     /// </summary>
     public bool DeletedMayBeStale { get; init; }
@@ -45,7 +51,8 @@ public static class FileSystemSpec
         (2, FileSystemStep.Symlink), (1, FileSystemStep.ReadLink), (4, FileSystemStep.Link), (4, FileSystemStep.Unlink),
         (3, FileSystemStep.Rmdir), (8, FileSystemStep.Rename), (6, FileSystemStep.Create), (4, FileSystemStep.Open),
         (4, FileSystemStep.Read), (4, FileSystemStep.Write), (3, FileSystemStep.Release), (1, FileSystemStep.List),
-        (1, FileSystemStep.ListPlus), (3, FileSystemStep.LookupByNode));
+        (1, FileSystemStep.ListPlus), (3, FileSystemStep.LookupByNode),
+        (2, FileSystemStep.HandOver));
 
     /// <summary>
     /// Runs a sequence; returns what was wrong, or null. At the end every handle is released and every node forgotten.

@@ -65,4 +65,7 @@ public enum FileSystemStep
 
     /// <summary>READDIRPLUS from beginning to end.</summary>
     ListPlus,
+
+    /// <summary>Another file system goes on with the state.</summary>
+    HandOver,
 }

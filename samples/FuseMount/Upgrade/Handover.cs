@@ -7,6 +7,9 @@ namespace PassthroughFs.Samples.FuseMount.Upgrade;
 /// <summary>What a program says of itself to its successor before it stops.</summary>
 internal sealed record Handover
 {
+    /// <summary>Its process.</summary>
+    public required int Pid { get; init; }
+
     /// <summary>What it was called with.</summary>
     public required IReadOnlyList<string> Arguments { get; init; }
 

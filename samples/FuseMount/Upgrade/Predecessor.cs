@@ -56,6 +56,7 @@ internal sealed class Predecessor(
                 {
                     if (isOver)
                     {
+                        control.Leave();
                         Log.HandedOver(logger, pid);
                     }
                     else

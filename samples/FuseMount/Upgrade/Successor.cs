@@ -26,11 +26,7 @@ internal sealed class Successor : IDisposable
         _mountPoint = mountPoint;
         _channel = new Channel(socket);
         _channel.SetPatience(s_patience);
-        Pid = _channel.Peer.Pid;
     }
-
-    /// <summary>The program that serves.</summary>
-    public int Pid { get; }
 
     /// <summary>What it says of itself.</summary>
     public Handover Handover { get; private set; } = null!;
@@ -129,9 +125,9 @@ internal sealed class Successor : IDisposable
         }
         catch (IOException e)
         {
-            message = $"the running program (process {Pid}) has broken off: {e.Message}";
+            message = $"the running program has broken off: {e.Message}";
         }
-        catch (MountException e)
+        catch (Exception e) when (e is MountException or InvalidDataException)
         {
             message = e.Message;
         }

@@ -18,11 +18,10 @@ public sealed partial class HandleStore
         {
             var files = new List<KeptFile>(_count);
             uses = _usesBefore >> SlotBits;
-            for (int index = 0; index < _used; index++)
+            foreach (OpenFileSlot? slot in _slots)
             {
-                OpenFileSlot slot = _slots[index];
-                uses = Math.Max(uses, slot.Handle >> SlotBits);
-                if (slot.IsOpen)
+                uses = Math.Max(uses, (slot?.Handle ?? 0) >> SlotBits);
+                if (slot is { IsOpen: true })
                 {
                     files.Add(new KeptFile(
                         new Handle(slot.Handle), new NodeId(slot.Node), slot.Fd, slot.Flags, slot.Position));
@@ -62,37 +61,27 @@ public sealed partial class HandleStore
         {
             // Every number that this store makes is new: it comes after the last use of any slot before.
             _usesBefore = uses << SlotBits;
+            int last = 0;
             foreach (KeptFile file in files)
             {
-                _used = Math.Max(_used, (int)(file.Handle.Value & SlotMask) + 1);
+                last = Math.Max(last, (int)(file.Handle.Value & SlotMask));
             }
 
-            var slots = new OpenFileSlot[BitOperations.RoundUpToPowerOf2((uint)Math.Max(64, _used))];
-            for (int i = 0; i < slots.Length; i++)
-            {
-                slots[i] = new OpenFileSlot { Handle = _usesBefore | (uint)i };
-            }
-
+            var slots = new OpenFileSlot?[BitOperations.RoundUpToPowerOf2((uint)Math.Max(64, last + 1))];
             foreach (KeptFile file in files)
             {
-                OpenFileSlot slot = slots[(int)(file.Handle.Value & SlotMask)];
-                slot.Handle = file.Handle.Value;
-                slot.Node = file.Node.Value;
-                slot.Fd = file.Fd;
-                slot.Flags = file.Flags;
-                slot.Position = file.Position;
-                slot.IsOpen = true;
-                slot.Pins.Start();
-                _count++;
-            }
-
-            for (int i = _used - 1; i >= 0; i--)
-            {
-                if (!slots[i].IsOpen)
+                var slot = new OpenFileSlot
                 {
-                    slots[i].NextFree = _free;
-                    _free = i;
-                }
+                    Handle = file.Handle.Value,
+                    Node = file.Node.Value,
+                    Fd = file.Fd,
+                    Flags = file.Flags,
+                    Position = file.Position,
+                    IsOpen = true,
+                };
+                slot.Pins.Start();
+                slots[(int)(file.Handle.Value & SlotMask)] = slot;
+                _count++;
             }
 
             Volatile.Write(ref _slots, slots);

@@ -20,7 +20,7 @@ public sealed partial class HandleStore : IDisposable
     private const int None = -1;
 
     private readonly Lock _lock = new();
-    private OpenFileSlot[] _slots = [];
+    private OpenFileSlot?[] _slots = [];
     private int _used;
     private int _free = None;
     private int _count;
@@ -41,10 +41,16 @@ public sealed partial class HandleStore : IDisposable
     {
         lock (_lock)
         {
+            while (_used < _slots.Length && _slots[_used] is not null)
+            {
+                // A predecessor had it open: it is there already.
+                _used++;
+            }
+
             if (_free != None || _used <= SlotMask)
             {
                 int index = Take();
-                OpenFileSlot slot = _slots[index];
+                OpenFileSlot slot = _slots[index]!;
 
                 // The first use of slot 0 would make Handle 0, which means none: uses count from 1.
                 slot.Handle += 1UL << SlotBits;
@@ -99,16 +105,16 @@ public sealed partial class HandleStore : IDisposable
     {
         for (int index = 0; ; index++)
         {
-            OpenFileSlot slot;
+            OpenFileSlot? slot;
             lock (_lock)
             {
-                if (index >= _used)
+                if (index >= _slots.Length)
                 {
                     return;
                 }
 
                 slot = _slots[index];
-                if (!slot.IsOpen)
+                if (slot is not { IsOpen: true })
                 {
                     continue;
                 }
@@ -166,9 +172,10 @@ public sealed partial class HandleStore : IDisposable
     /// <summary>The slot that has this Handle at this moment, open or not.</summary>
     private OpenFileSlot? Find(Handle handle)
     {
-        OpenFileSlot[] slots = Volatile.Read(ref _slots);
+        OpenFileSlot?[] slots = Volatile.Read(ref _slots);
         int index = (int)(handle.Value & SlotMask);
-        return index < slots.Length && Volatile.Read(ref slots[index].Handle) == handle.Value ? slots[index] : null;
+        return index < slots.Length && Volatile.Read(ref slots[index]) is { } slot
+            && Volatile.Read(ref slot.Handle) == handle.Value ? slot : null;
     }
 
     private int Take()
@@ -176,7 +183,7 @@ public sealed partial class HandleStore : IDisposable
         int index = _free;
         if (index != None)
         {
-            _free = _slots[index].NextFree;
+            _free = _slots[index]!.NextFree;
             return index;
         }
 
@@ -184,16 +191,12 @@ public sealed partial class HandleStore : IDisposable
         if (index == _slots.Length)
         {
             // Readers index the array without the lock, so it is replaced, not resized.
-            var slots = new OpenFileSlot[Math.Max(64, _slots.Length * 2)];
+            var slots = new OpenFileSlot?[Math.Max(64, _slots.Length * 2)];
             _slots.CopyTo(slots, 0);
-            for (int i = _slots.Length; i < slots.Length; i++)
-            {
-                slots[i] = new OpenFileSlot { Handle = _usesBefore | (uint)i };
-            }
-
             Volatile.Write(ref _slots, slots);
         }
 
+        Volatile.Write(ref _slots[index], new OpenFileSlot { Handle = _usesBefore | (uint)index });
         return index;
     }
 }

@@ -32,6 +32,20 @@ public sealed partial class FuseSession
         IStatefulFileSystem fileSystem = StatefulFileSystem;
         FuseConnection connection = _connection
             ?? throw new InvalidOperationException("A session is saved after INIT: there is nothing yet to go on with.");
+        try
+        {
+            Save(connection, fileSystem, stream, keepFds);
+        }
+        catch
+        {
+            Resume();
+            throw;
+        }
+    }
+
+    private void Save(
+        FuseConnection connection, IStatefulFileSystem fileSystem, Stream stream, IList<int> keepFds)
+    {
         var writer = new StateWriter(stream, StateMagic, StateVersion);
         writer.U64((ulong)connection.Flags);
         writer.U32(connection.Minor);

@@ -24,6 +24,7 @@ internal sealed class MountProcess : IDisposable
     private readonly StringBuilder _error = new();
     private readonly TaskCompletionSource _firstLine = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private bool _over;
+    private bool _hasSuccessor;
 
     private MountProcess(string source, string mountPoint, ProcessStartInfo start)
     {
@@ -96,6 +97,18 @@ internal sealed class MountProcess : IDisposable
     public ShellResult Order(params string[] words) =>
         Shell.Run(Command[0], [.. Command[1..], "ctl", MountPoint, .. words], timeoutSeconds: 60);
 
+    /// <summary>Has another program go on with the mount, and waits until it serves and this one is gone.</summary>
+    public MountProcess Upgrade(params string[] options)
+    {
+        MountProcess next = Launch(Source, MountPoint, [.. Command, "--upgrade", .. options, MountPoint]);
+        string line = next.AwaitLine();
+        Assert.StartsWith($"mounted {Source} at {MountPoint}, in place of process {Pid}: ", line, StringComparison.Ordinal);
+        _hasSuccessor = true;
+        Assert.Equal(0, AwaitExit());
+        Assert.DoesNotContain(Error.Split('\n'), IsFault);
+        return next;
+    }
+
     /// <summary>Starts a whole command line without waiting for anything.</summary>
     public static MountProcess Launch(string source, string mountPoint, IReadOnlyList<string> command)
     {
@@ -106,6 +119,12 @@ internal sealed class MountProcess : IDisposable
 
     public void AwaitServing()
     {
+        Assert.Equal($"mounted {Source} at {MountPoint}", AwaitLine());
+        Assert.True(IsMounted(MountPoint), "it said it was mounted, but it is not");
+    }
+
+    private string AwaitLine()
+    {
         bool inTime = _firstLine.Task.Wait(Patience);
         if (!inTime || _process.HasExited)
         {
@@ -113,8 +132,7 @@ internal sealed class MountProcess : IDisposable
             Assert.Fail($"the mount did not come up: {Output} {Error}");
         }
 
-        Assert.Equal($"mounted {Source} at {MountPoint}", Output.TrimEnd());
-        Assert.True(IsMounted(MountPoint), "it said it was mounted, but it is not");
+        return Output.TrimEnd();
     }
 
     public void Signal(int signal) => Assert.Equal(0, Native.Kill(Pid, signal));
@@ -174,7 +192,7 @@ internal sealed class MountProcess : IDisposable
                 Assert.Equal(0, exitCode);
             }
 
-            Assert.False(IsMounted(MountPoint), "the program ended, but the mount is still there");
+            Assert.False(!_hasSuccessor && IsMounted(MountPoint), "the program ended, but the mount is still there");
         }
         finally
         {
@@ -225,7 +243,7 @@ internal sealed class MountProcess : IDisposable
             _process.WaitForExit(Patience);
         }
 
-        if (IsMounted(MountPoint))
+        if (!_hasSuccessor && IsMounted(MountPoint))
         {
             const int detach = 2;
             _ = Native.UMount2(Bytes.Z(MountPoint), detach);

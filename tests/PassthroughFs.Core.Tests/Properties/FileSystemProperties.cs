@@ -54,6 +54,39 @@ public sealed class FileSystemProperties : DescriptorCheck
     [InlineData(InodeFileHandles.Never, false, true)]
     [InlineData(InodeFileHandles.Never, true, false)]
     [InlineData(InodeFileHandles.Prefer, false, false)]
+    public void Requests_are_answered_as_the_model_answers_them_whoever_goes_on_meanwhile(
+        InodeFileHandles handles, bool useHostIno, bool inMemory) =>
+        Cases.Holds(
+            FileSystemSpec.Sequences,
+            steps => WithFileSystem(
+                inMemory, config => (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno),
+                fs =>
+                {
+                    PassthroughFileSystem current = fs;
+                    try
+                    {
+                        FileSystemSpecOptions options = Options(fs) with
+                        {
+                            DeletedMayBeStale = handles != InodeFileHandles.Never,
+                            LookupCount = node => current.Inodes.LookupCount(node),
+                            RememberedCount = useHostIno ? null : () => current.Inodes.RememberedCount,
+                            HandOver = _ => current = HandOver.Succeed(current),
+                        };
+                        return FileSystemSpec.Check(fs, options, steps)
+                            ?? (current.Inodes.Count == 1 && current.Handles.Count == 0
+                                ? null : $"{current.Inodes.Count} inodes and {current.Handles.Count} handles are left");
+                    }
+                    finally
+                    {
+                        current.Dispose();
+                    }
+                }),
+            1000);
+
+    [Theory]
+    [InlineData(InodeFileHandles.Never, false, true)]
+    [InlineData(InodeFileHandles.Never, true, false)]
+    [InlineData(InodeFileHandles.Prefer, false, false)]
     public void Requests_by_forgotten_numbers_are_answered_as_the_model_answers_them(
         InodeFileHandles handles, bool useHostIno, bool inMemory)
     {

@@ -70,6 +70,7 @@ public sealed class CommandLineTests
         ("--log-level debug", ["LogLevel=Debug"]),
         ("--log-level none", ["LogLevel=None"]),
         ("--verbose", ["LogLevel=Information"]),
+        ("--control /run/socket", ["Control=/run/socket"]),
         ("--background", ["Background=True"]),
         ("--fake", ["Fake=True"]),
 
@@ -80,7 +81,7 @@ public sealed class CommandLineTests
     ];
 
     // Without SOURCE: see The_directories_of_a_tree_take_the_place_of_the_source.
-    private static readonly string[] s_treeOptions = ["--mount", "--control"];
+    private static readonly string[] s_treeOptions = ["--mount", "--upgrade"];
 
     public static TheoryData<string, string[]> Rows()
     {
@@ -273,14 +274,18 @@ public sealed class CommandLineTests
     [InlineData("--mount /srv/a /mount", "--mount /srv/a is no directory to serve, which is /PATH=SOURCE")]
     [InlineData("--mount a=/srv/a /mount", "--mount a=/srv/a is no directory to serve")]
     [InlineData("--mount /a= /mount", "--mount /a= is no directory to serve")]
-    [InlineData("/source /mount --control /run/socket", "--control needs --mount")]
+    [InlineData("--upgrade", "with --upgrade, MOUNTPOINT alone is needed")]
+    [InlineData("--upgrade /source /mount", "with --upgrade, MOUNTPOINT alone is needed")]
+    [InlineData("--upgrade /mount --xattr", "--upgrade conflicts with --xattr")]
+    [InlineData("--upgrade /mount -o ro", "--upgrade conflicts with -o")]
     [InlineData("/source /mount --uid-map 1:2", "--uid-map 1:2: \"1:2\" is no range of ids: write CLIENT:HOST:COUNT")]
     [InlineData("/source /mount --gid-map 0:0:9,5:50:1", "--gid-map 0:0:9,5:50:1: the ranges 0:0:9 and 5:50:1 overlap")]
     [InlineData("/source /mount --uid-map /a=1:2:3", "an id map for one /PATH needs --mount")]
     [InlineData("/source /mount --unmapped-ids keep", "--unmapped-ids keep is not known: give one of refuse|squash")]
     public void Wrong_usage_is_said_in_one_line_by_the_names_of_options(string arguments, string message)
     {
-        var error = Assert.Throws<MountException>(() => Parse(arguments.Split(' ')));
+        string[] words = arguments.Split(' ');
+        var error = Assert.Throws<MountException>(() => CommandLine.ParseUpgrade(words) is null ? Parse(words) : null);
         Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
         Assert.Equal(MountException.Usage, error.ExitCode);
         Assert.DoesNotContain('\n', error.Message);
