@@ -99,7 +99,7 @@ internal static class ControlClient
             socket.Dispose();
             throw new MountException(e.SocketErrorCode == SocketError.AccessDenied
                 ? $"no permission for {path}: be the user who mounted"
-                : $"{mountPoint} is no mount of a ptfs-mount that takes orders (nobody listens at {path}): look at " +
+                : $"{mountPoint} is no mount of ptfs-mount that takes orders (nobody listens at {path}): look at " +
                     "`mount -t fuse.ptfs`, or name the server's socket with --control");
         }
     }

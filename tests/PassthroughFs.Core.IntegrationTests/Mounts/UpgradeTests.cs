@@ -249,7 +249,7 @@ public sealed class UpgradeTests : IDisposable
         Require.Fuse();
         ShellResult result = Shell.Run(MountProcess.Command[0], [.. MountProcess.Command[1..], "--upgrade", _at.Path]);
         Assert.Equal(1, result.ExitCode);
-        Assert.StartsWith($"ptfs-mount: {_at.Path} is no mount of a ptfs-mount", result.Error, StringComparison.Ordinal);
+        Assert.StartsWith($"ptfs-mount: {_at.Path} is no mount of ptfs-mount", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

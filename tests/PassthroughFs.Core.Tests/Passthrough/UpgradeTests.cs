@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using Xunit;
@@ -237,10 +238,11 @@ public sealed class UpgradeTests : DescriptorCheck
         using var stream = new MemoryStream();
         fs.SaveState(stream, kept);
         Assert.Equal(count, kept.Count);
+        using SafeFileHandle other = File.OpenHandle(_directory.File("other"));
         for (int i = 0; i < kept.Count; i++)
         {
             int[] wrong = [.. kept];
-            wrong[i] = wrong[(i + 1) % wrong.Length];
+            wrong[i] = other.DangerousGetHandle().ToInt32();
             using KeptFds fds = HandOver.Duplicate(wrong);
             using PassthroughFileSystem next = Uninitialized();
             var error = Assert.Throws<InvalidDataException>(() => HandOver.Restore(next, stream.ToArray(), fds));

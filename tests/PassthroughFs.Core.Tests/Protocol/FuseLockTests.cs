@@ -1,5 +1,7 @@
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
+using System.IO;
 using System.Linq;
 using System.Threading;
 using PassthroughFs.Core.Api;
@@ -158,6 +160,64 @@ public sealed class FuseLockTests
     }
 
     [Fact]
+    public void Who_waits_goes_on_waiting_at_a_successor()
+    {
+        Assert.Null(_rig.Send(Request(FUSE_SETLKW, 1)));
+        Assert.Null(_rig.Send(FUSE_INTERRUPT, new Bytes().U64(7)));
+        using var stream = new MemoryStream();
+        _rig.Session.SaveState(stream, []);
+        _fs.IsFree = true;
+        Assert.False(_transport.Replies.TryTake(out _, 150, TestContext.Current.CancellationToken));
+        stream.Position = 0;
+        var transport = new RecordingTransport { CanReplyLater = true };
+        var next = new Rig(transport: transport, fs: _fs);
+        using var fds = new KeptFds([]);
+        next.Session.RestoreState(stream, fds);
+        Assert.Equal(
+            (_rig.Session.NegotiatedFlags, _rig.Session.MaxWrite, _rig.Session.ProtocolMinor),
+            (next.Session.NegotiatedFlags, next.Session.MaxWrite, next.Session.ProtocolMinor));
+        Assert.False(transport.Replies.TryTake(out _, 150, TestContext.Current.CancellationToken));
+        next.Session.Resume();
+        Assert.True(transport.Replies.TryTake(out byte[]? reply, s_patience));
+        Assert.Equal((1ul, 0), (BitConverter.ToUInt64(reply, 8), BitConverter.ToInt32(reply, 4)));
+        _fs.IsFree = false;
+        Assert.Equal(Errno.EINTR, next.Error(Request(FUSE_SETLKW, 7)));
+    }
+
+    [Fact]
+    public void If_the_successor_is_given_up_who_waits_is_answered_here()
+    {
+        Assert.Null(_rig.Send(Request(FUSE_SETLKW, 1)));
+        _rig.Session.SaveState(Stream.Null, []);
+        _fs.IsFree = true;
+        Assert.False(_transport.Replies.TryTake(out _, 150, TestContext.Current.CancellationToken));
+        _rig.Session.Resume();
+        AssertReply(1, Errno.OK);
+    }
+
+    [Fact]
+    public void A_session_that_does_not_fit_is_refused()
+    {
+        using var stream = new MemoryStream();
+        _rig.Session.SaveState(stream, []);
+        using var fds = new KeptFds([]);
+        stream.Position = 0;
+        var small = new FuseSession(_fs, new FuseSessionOptions { MaxWrite = 4096 }, _transport);
+        Assert.Contains(
+            "set MaxWrite as it was", Assert.Throws<InvalidDataException>(() => small.RestoreState(stream, fds)).Message,
+            StringComparison.Ordinal);
+        stream.Position = 0;
+        var silent = new FuseSession(_fs, new FuseSessionOptions());
+        Assert.Contains(
+            "FUSE_POSIX_LOCKS", Assert.Throws<InvalidDataException>(() => silent.RestoreState(stream, fds)).Message,
+            StringComparison.Ordinal);
+        stream.Position = 0;
+        Assert.Throws<InvalidOperationException>(() => _rig.Session.RestoreState(stream, fds));
+        Assert.Throws<InvalidOperationException>(() => silent.SaveState(stream, []));
+        Assert.False(small.IsInitialized || silent.IsInitialized);
+    }
+
+    [Fact]
     public void Without_a_way_to_reply_later_nobody_waits()
     {
         Rig rig = Rig.Started(fs: _fs, transport: new RecordingTransport());
@@ -192,7 +252,7 @@ public sealed class FuseLockTests
     private void AssertReply(ulong unique, Errno errno) => Assert.Equal((unique, errno), Take());
 
     /// <summary>One lock, taken by somebody or free for all.</summary>
-    private sealed class LockedFileSystem : IFileSystem
+    private sealed class LockedFileSystem : IStatefulFileSystem
     {
         private int _attempts;
 
@@ -208,6 +268,14 @@ public sealed class FuseLockTests
         {
             accepted = offered;
             return Errno.OK;
+        }
+
+        public void SaveState(Stream stream, IList<int> keepFds)
+        {
+        }
+
+        public void RestoreState(Stream stream, KeptFds fds)
+        {
         }
 
         public Errno SetLk(
