@@ -45,33 +45,53 @@ internal sealed class Predecessor(
             channel.Say(Channel.Ok);
             channel.SayText(describe().ToBytes());
             channel.Expect(Channel.Stop);
+            if (status.TryPause())
+            {
+                StandStill(channel, pid);
+            }
+            else
+            {
+                channel.Say(Channel.Error + "the mount is ending");
+            }
+        }
+#pragma warning disable CA1031 // Whatever it is, without a descriptor left for instance: the mount is served on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.SuccessorFailed(logger, pid, e.Message);
+        }
+    }
+
+    private void StandStill(Channel channel, int pid)
+    {
+        bool isOver = false;
+        try
+        {
             if (Stop(channel))
             {
-                bool isOver = false;
                 try
                 {
                     isOver = GiveAway(channel);
                 }
                 finally
                 {
-                    if (isOver)
-                    {
-                        control.Leave();
-                        Log.HandedOver(logger, pid);
-                    }
-                    else
+                    if (!isOver)
                     {
                         session.Resume();
                         server.Resume();
                     }
-
-                    status.EndPause(isOver);
                 }
             }
         }
-        catch (Exception e) when (e is IOException or MountException)
+        finally
         {
-            Log.SuccessorFailed(logger, pid, e.Message);
+            if (isOver)
+            {
+                control.Leave();
+                Log.HandedOver(logger, pid);
+            }
+
+            status.EndPause(isOver);
         }
     }
 
@@ -90,12 +110,6 @@ internal sealed class Predecessor(
 
     private bool Stop(Channel channel)
     {
-        if (!status.TryPause())
-        {
-            channel.Say(Channel.Error + "the mount is ending");
-            return false;
-        }
-
         SafeFileHandle? root = mount.OpenRoot();
         string fault = $"the mount is not seen at {mount.MountPoint} any more: unmount what covers it";
         if (root is not null)
@@ -109,7 +123,6 @@ internal sealed class Predecessor(
                 "directory that is served answers";
         }
 
-        status.EndPause(false);
         channel.Say(Channel.Error + fault);
         return false;
     }

@@ -219,6 +219,23 @@ public sealed class UpgradeTests : IDisposable
     }
 
     [Fact]
+    public void Without_a_descriptor_left_the_mount_is_served_on()
+    {
+        _mount = MountProcess.Launch(
+            _source.Path, _at.Path,
+            ["sh", "-c", "ulimit -n 400 && exec \"$@\"", "sh", .. MountProcess.Command, _source.Path, _at.Path]);
+        _mount.AwaitServing();
+        _mount.ExpectedFault = "Out of file descriptors";
+        _watchdog = new Watchdog(_mount, 90);
+        Shell.Script("for i in $(seq 500); do echo $i > f$i; done", _source.Path);
+        Shell.Run("sh", ["-c", "cat * > /dev/null"], _at.Path);
+        ShellResult result = Shell.Run(MountProcess.Command[0], [.. MountProcess.Command[1..], "--upgrade", _at.Path]);
+        Assert.Equal(1, result.ExitCode);
+        File.WriteAllText("/proc/sys/vm/drop_caches", "2");
+        Assert.Equal("7\n", File.ReadAllText(_at["f7"]));
+    }
+
+    [Fact]
     public void A_program_of_another_version_is_refused_by_both_numbers()
     {
         string control = _other["control"];
