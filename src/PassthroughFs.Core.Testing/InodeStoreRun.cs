@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Linq;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 
@@ -72,6 +73,10 @@ internal sealed class InodeStoreRun : IDisposable
                     ? null : Lookup(file, file == _root ? 0 : mount, step.Kind == InodeStoreStep.Lookup);
             case InodeStoreStep.LookupByNode:
                 return LookupByNode(step);
+            case InodeStoreStep.CloseDescriptor:
+                return CloseDescriptor(Pick(step.A));
+            case InodeStoreStep.KeepDescriptor:
+                return KeepDescriptor(Pick(step.A));
             case InodeStoreStep.Restart:
                 return _setup.Restart is null ? null : Restart(_setup.Restart);
             case InodeStoreStep.Clear:
@@ -104,7 +109,7 @@ internal sealed class InodeStoreRun : IDisposable
         {
             using HostInode inode = _store.Get(live.Node);
             if (inode.IsNone || inode.Node != live.Node || inode.Key != live.Identity.Key ||
-                inode.Handle != live.Identity.Handle)
+                inode.Handle != live.Known)
             {
                 return inode.IsNone ? $"node {live.Node} is not found" : $"node {live.Node} is another inode";
             }
@@ -159,7 +164,15 @@ internal sealed class InodeStoreRun : IDisposable
 
         if (!found)
         {
-            Errno result = _store.Add(New(file, key, out int fd), out node);
+            NewInode inode = New(file, key, out int fd);
+            Errno result = _store.Add(inode, out node);
+            if (result == Errno.EAGAIN && IsDisputed(key))
+            {
+                inode.Handle = file.Handle;
+                expected.Known = isNew ? file.Handle : expected.Known;
+                result = _store.Add(inode, out node);
+            }
+
             if (result != Errno.OK)
             {
                 return $"{key} is refused with {result}";
@@ -183,6 +196,52 @@ internal sealed class InodeStoreRun : IDisposable
         }
 
         return node == expected.Node ? null : $"{key} is node {node} instead of {expected.Node}";
+    }
+
+    /// <summary>Whether an inode that lives by its handle has a number.</summary>
+    private bool IsDisputed(InodeKey key) =>
+        _setup.CloseDescriptor is not null && _model.All.Any(live => live.Identity.Key == key && live.Fd < 0);
+
+    private string? CloseDescriptor(InodeStoreModel.Live? live)
+    {
+        if (_setup.CloseDescriptor is null || live is null || live.Fd < 0 || live.Identity.Handle.IsNone)
+        {
+            return null;
+        }
+
+        using (HostInode inUse = _store.Get(live.Node))
+        {
+            if (_setup.CloseDescriptor(_store, live.Node, live.Identity.Handle))
+            {
+                return $"the descriptor of node {live.Node} is closed in use";
+            }
+        }
+
+        if (!_setup.CloseDescriptor(_store, live.Node, live.Identity.Handle))
+        {
+            return $"the descriptor of node {live.Node} is not closed";
+        }
+
+        _ledger.Closed(live.Fd);
+        live.Fd = -1;
+        live.Known = live.Identity.Handle;
+        live.File.Users--;
+        live.File.Volume.FreeIfGone(live.File);
+        return null;
+    }
+
+    private string? KeepDescriptor(InodeStoreModel.Live? live)
+    {
+        // What is gone cannot be opened.
+        if (_setup.KeepDescriptor is null || live is null || live.Fd >= 0 || live.Identity.Handle.IsNone ||
+            (live.File.Links == 0 && live.File.Users == 0))
+        {
+            return null;
+        }
+
+        live.Fd = _ledger.Open();
+        live.File.Users++;
+        return _setup.KeepDescriptor(_store, live.Node, live.Fd) ? null : $"node {live.Node} takes no descriptor";
     }
 
     private string? Forget(Step<InodeStoreStep> step)
@@ -349,7 +408,7 @@ internal sealed class InodeStoreRun : IDisposable
         {
             Key = key,
             Birth = file.Birth,
-            Handle = file.Handle,
+            Handle = _setup.CloseDescriptor is null ? file.Handle : KernelHandle.None,
             Fd = fd,
             Mode = Linux.S_IFREG,
         };
