@@ -97,8 +97,9 @@ public sealed class PassthroughConfig
     /// the process, and 1,000,000 at most.
     /// </summary>
     /// <remarks>
-    /// It belongs to one file system: where a process has several of them, give each a part. A larger one than the
-    /// default would be without that maximum counts as that, with a warning in the log.
+    /// With null, all file systems of the process have one budget together, and the one with most descriptors gives way
+    /// first; a number is for one file system alone. A larger number than the limit leaves counts as what it leaves, with
+    /// a warning in the log.
     /// </remarks>
     public int? FdBudget { get; set => field = Changed(value); }
 

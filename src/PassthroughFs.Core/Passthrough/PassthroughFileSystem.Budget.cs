@@ -29,8 +29,12 @@ public sealed unsafe partial class PassthroughFileSystem
     // The mount of the root: open as long as the root is there.
     private ulong _rootMountId;
 
+    // Whether other file systems may close descriptors here, and how many are about it.
+    private volatile bool _isShared;
+    private int _visitors;
+
     /// <summary>How many descriptors are open for longer than a request.</summary>
-    private int HeldFds => _inodes.FdCount + _handles.Count + _kept.Count + _mounts.OpenCount;
+    internal int HeldFds => _inodes.FdCount + _handles.Count + _kept.Count + _mounts.OpenCount;
 
     /// <summary>Begins to keep inodes by descriptor as long as the budget lasts.</summary>
     private void StartBudget(in StatxBuffer root)
@@ -38,7 +42,8 @@ public sealed unsafe partial class PassthroughFileSystem
         _rootMountId = root.stx_mnt_id;
         ulong* limits = stackalloc ulong[2];
         ulong limit = Sys.Getrlimit(Constants.RLIMIT_NOFILE, limits) == 0 ? limits[0] : 1024;
-        ulong kept = Math.Min(limit / 4, MaxReserve) + CountOpen();
+        long others = (long)CountOpen() - BudgetShare.HeldFds;
+        ulong kept = Math.Min(limit / 4, MaxReserve) + (ulong)Math.Max(0, others);
         int most = (int)Math.Clamp(limit - Math.Min(limit, kept), 1, int.MaxValue);
         int wanted = Config.FdBudget ?? Math.Min(most, MaxBudget);
         if (wanted > most)
@@ -47,7 +52,36 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         _budget = Math.Min(wanted, most);
+        BudgetShare.Join(this);
+        _isShared = true;
     }
+
+    /// <summary>Ends what <see cref="StartBudget"/> began, when no other file system is about it any more.</summary>
+    private void EndBudget()
+    {
+        BudgetShare.Leave(this);
+        _isShared = false;
+        var wait = default(SpinWait);
+        while (Volatile.Read(ref _visitors) > 0)
+        {
+            wait.SpinOnce();
+        }
+    }
+
+    /// <summary>Begins to close descriptors here for another file system; false if this one is at its end.</summary>
+    internal bool TryVisit()
+    {
+        Interlocked.Increment(ref _visitors);
+        if (_isShared)
+        {
+            return true;
+        }
+
+        EndVisit();
+        return false;
+    }
+
+    internal void EndVisit() => Interlocked.Decrement(ref _visitors);
 
     /// <summary>How many descriptors the process has open, by /proc.</summary>
     private ulong CountOpen()
@@ -75,12 +109,19 @@ public sealed unsafe partial class PassthroughFileSystem
     private void KeepToBudget()
     {
         int budget = _budget;
-        if (budget > 0 && HeldFds > budget)
+        int over = budget == 0 ? 0 : CountedFds - budget;
+        if (over <= 0)
         {
-            // A few more, so that not each new inode has to look.
-            CloseCold(HeldFds - budget + Math.Min(budget / 64, MaxClosedAtOnce - 1), MaxChances, insists: true);
+            return;
         }
+
+        // A few more, so that not each new inode has to look.
+        int count = (int)Math.Min((long)over + (budget / 64), MaxClosedAtOnce);
+        _ = Config.FdBudget is null ? BudgetShare.CloseCold(count) : CloseCold(count, insists: true);
     }
+
+    /// <summary>What counts against the budget: a budget of its own is the file system's alone.</summary>
+    private int CountedFds => Config.FdBudget is null ? BudgetShare.HeldFds : HeldFds;
 
     /// <summary>
     /// Whether a call that has failed for want of descriptors is to be tried again, as some were closed meanwhile.
@@ -94,7 +135,8 @@ public sealed unsafe partial class PassthroughFileSystem
             return false;
         }
 
-        if (_budget > 0 && CloseCold(MaxClosedAtOnce, MaxChances, insists: true) > 0)
+        if (_budget > 0 &&
+            (CloseCold(MaxClosedAtOnce, insists: true) > 0 || BudgetShare.CloseCold(MaxClosedAtOnce) > 0))
         {
             return true;
         }
@@ -115,10 +157,12 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>Closes descriptors of inodes that were not used for longest; returns how many.</summary>
-    private int CloseCold(int count, int chances, bool insists)
+    /// <param name="count">How many, at most.</param>
+    /// <param name="insists">Of those that were used lately too, where there are no others at hand.</param>
+    internal int CloseCold(int count, bool insists)
     {
         Span<int> cold = stackalloc int[MaxClosedAtOnce];
-        cold = cold[.._inodes.PickCold(cold[..Math.Min(count, MaxClosedAtOnce)], chances, insists)];
+        cold = cold[.._inodes.PickCold(cold[..count], insists ? MaxChances : MaxClosedAtOnce, insists)];
         int closed = 0;
         foreach (int slot in cold)
         {
@@ -189,7 +233,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         bool isUsedAgain = inode.UseAgain();
-        bool hasRoom = HeldFds < budget || (isUsedAgain && CloseCold(1, MaxClosedAtOnce, insists: false) > 0);
+        bool hasRoom = CountedFds < budget || (isUsedAgain && CloseCold(1, insists: false) > 0);
         return hasRoom && _inodes.TryKeepFd(inode, fd);
     }
 }

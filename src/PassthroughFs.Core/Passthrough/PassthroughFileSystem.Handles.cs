@@ -127,13 +127,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return NoteDescriptors((Errno)(-mount));
         }
 
-        if (Config.InodeFileHandles == InodeFileHandles.Mandatory)
-        {
-            return Errno.EOPNOTSUPP;
-        }
-
-        NoteNoHandles(inode.Key.Dev);
-        return Errno.OK;
+        return Config.InodeFileHandles == InodeFileHandles.Mandatory ? Errno.EOPNOTSUPP : Errno.OK;
     }
 
     private void NoteNoHandles(ulong device)

@@ -174,6 +174,11 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
+        if (takeHandle && inode.Handle.IsNone)
+        {
+            NoteNoHandles(inode.Key.Dev);
+        }
+
         Reach("LookupFd: described");
         result = _inodes.Add(inode, out node);
         isTaken = inode.Fd >= 0 && result != Errno.EAGAIN;

@@ -281,6 +281,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IDisposa
     /// <summary>Closes every file descriptor. No call may be under way.</summary>
     public void Dispose()
     {
+        EndBudget();
         _handles.Dispose();
         _backing?.Clear();
         _kept.Dispose();
