@@ -113,6 +113,9 @@ public sealed partial class InodeStore : IDisposable
     public bool TryLookup(in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node) =>
         TryLookup(key, birth, handle, out node, out _);
 
+    /// <summary>Whether an inode with this number seems to live: a hint, which may be wrong at once.</summary>
+    internal bool SeemsLive(in InodeKey key) => _table.SeemsLive(key);
+
     /// <summary>
     /// Counts one lookup of an inode, which becomes live if it was not. The store takes over
     /// <see cref="NewInode.Fd"/> and <see cref="NewInode.Mount"/> in any case.

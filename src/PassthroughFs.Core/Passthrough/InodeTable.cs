@@ -81,6 +81,24 @@ internal sealed class InodeTable
         return remembered;
     }
 
+    /// <summary>Whether a live one seems to have this key.</summary>
+    public bool SeemsLive(in InodeKey key)
+    {
+        int slot = Volatile.Read(ref Volatile.Read(ref _buckets).ByKey(key));
+        for (int step = 0; slot != 0 && step < MaxSteps; step++)
+        {
+            ref InodeSlot candidate = ref this[slot];
+            if (candidate.Key == key && candidate.IsLive)
+            {
+                return true;
+            }
+
+            slot = Volatile.Read(ref candidate.NextByKey);
+        }
+
+        return false;
+    }
+
     /// <summary>A remembered slot with this key, whatever its handle, or 0. Under the lock.</summary>
     public int FindRemembered(in InodeKey key)
     {
