@@ -34,7 +34,8 @@ public sealed unsafe partial class PassthroughFileSystem
     private int _visitors;
 
     /// <summary>How many descriptors are open for longer than a request.</summary>
-    internal int HeldFds => _inodes.FdCount + _handles.Count + _kept.Count + _mounts.OpenCount;
+    internal int HeldFds =>
+        _inodes.FdCount + _handles.Count + _kept.Count + _locks.Count + _mounts.OpenCount;
 
     /// <summary>Begins to keep inodes by descriptor as long as the budget lasts.</summary>
     private void StartBudget(in StatxBuffer root)
