@@ -302,7 +302,7 @@ internal sealed class MountedSource
         }
     }
 
-    // Without kernel handles each inode that the kernel knows costs a descriptor.
+    // Each inode that the kernel knows costs a descriptor, as long as there are any.
     private static unsafe void RaiseFileLimit()
     {
         ulong* limit = stackalloc ulong[2]; // Sound: struct rlimit is two 64-bit numbers, soft and hard.

@@ -91,7 +91,11 @@ internal static class Options
     public static readonly Option<bool> KillprivV2 = Switch(
         "--killpriv-v2", "Remove set-id bits here, so that the kernel need not ask before each write");
     public static readonly Option<InodeFileHandles?> InodeFileHandles = Choice<InodeFileHandles>(
-        "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default never");
+        "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default adaptive: where " +
+            "--fd-budget is used up");
+    public static readonly Option<int?> FdBudget = Number(
+        "--fd-budget", "N", "With --inode-file-handles adaptive, how many files inodes and clients may have open here; " +
+            "default what the limit of open files leaves", 1, int.MaxValue);
     public static readonly Option<bool> UseHostIno = Switch("--use-host-ino", "Show the inode numbers of SOURCE");
     public static readonly Option<bool> SealSize = Switch("--seal-size", "Refuse changes of a file's size");
     public static readonly Option<bool> PosixLocks = Switch(
@@ -184,8 +188,9 @@ internal static class Options
     {
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
-        Writeback, Xattr, PosixAcl, XattrMap, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, UseHostIno, SealSize,
-        PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo, AnnounceSubmounts, Passthrough,
+        Writeback, Xattr, PosixAcl, XattrMap, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, FdBudget,
+        UseHostIno, SealSize, PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo,
+        AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, Upgrade, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,

@@ -97,7 +97,8 @@ internal static partial class CommandLine
             Xattr = result.GetValue(Options.Xattr) || result.GetValue(Options.PosixAcl)
                 || result.GetValue(Options.XattrMap) is not null,
             PosixAcl = result.GetValue(Options.PosixAcl),
-            InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? defaults.InodeFileHandles,
+            InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? InodeFileHandles.Adaptive,
+            FdBudget = result.GetValue(Options.FdBudget),
             AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),
             AllowDirectIo = allowDirectIo,
             KillprivV2 = result.GetValue(Options.KillprivV2),

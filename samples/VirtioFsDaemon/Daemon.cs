@@ -161,7 +161,7 @@ internal sealed unsafe class Daemon
         }
     }
 
-    // Without kernel handles each inode that the guest knows costs a descriptor.
+    // Each inode that the guest knows costs a descriptor, as long as there are any.
     private static void SetFileLimit(ulong? wanted)
     {
         if (wanted == 0)

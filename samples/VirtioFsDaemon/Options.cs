@@ -73,7 +73,11 @@ internal static class Options
     };
 
     public static readonly Option<InodeFileHandles?> InodeFileHandles = Choice<InodeFileHandles>(
-        "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default never");
+        "--inode-file-handles", "Keep inodes by kernel handle instead of an open file each; default adaptive: where " +
+            "--fd-budget is used up");
+    public static readonly Option<int?> FdBudget = Number(
+        "--fd-budget", "N", "With --inode-file-handles adaptive, how many files inodes and clients may have open here; " +
+            "default what the limit of open files leaves", 1, int.MaxValue);
     public static readonly Option<bool> AnnounceSubmounts = Switch(
         "--announce-submounts", "Tell the guest where other mounts begin below DIR");
     public static readonly Option<bool> AllowDirectIo = Switch("--allow-direct-io", "Pass O_DIRECT on to the host");
@@ -106,8 +110,9 @@ internal static class Options
 
     public static RootCommand CreateCommand() => new(Description)
     {
-        SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, XattrMap, InodeFileHandles, AnnounceSubmounts,
-        AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile, RequestQueues,
+        SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, XattrMap, InodeFileHandles, FdBudget,
+        AnnounceSubmounts, AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile,
+        RequestQueues,
         ThreadPoolSize, Sandbox, ModCaps, Once, LogLevel,
     };
 

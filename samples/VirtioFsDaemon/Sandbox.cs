@@ -52,11 +52,13 @@ internal static class Sandbox
 
     private static unsafe void ChangeRoot(string directory)
     {
-        // The runtime's socket for diagnostics would be left behind, out of reach.
-        foreach (string path in Directory.GetFiles(
-            Path.GetTempPath(), $"dotnet-diagnostic-{Environment.ProcessId}-*-socket"))
+        // The runtime's ways in for diagnostics and debuggers would be left behind, out of reach.
+        foreach (string name in (string[])["dotnet-diagnostic", "clr-debug-pipe"])
         {
-            File.Delete(path);
+            foreach (string path in Directory.GetFiles(Path.GetTempPath(), $"{name}-{Environment.ProcessId}-*"))
+            {
+                File.Delete(path);
+            }
         }
 
         fixed (byte* path = Libc.CString(directory))

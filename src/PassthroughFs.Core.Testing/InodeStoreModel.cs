@@ -107,6 +107,7 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
             Birth = file.Birth,
             Lookups = lookups,
             Fd = -1,
+            Known = setup.CloseDescriptor is null ? identity.Handle : KernelHandle.None,
         };
         _live.Add(identity, live);
         _byNode.Add(node, live);
@@ -161,5 +162,8 @@ internal sealed class InodeStoreModel(InodeStoreSetup setup)
         public ulong Lookups { get; set; }
 
         public int Fd { get; set; }
+
+        /// <summary>The handle the store was told.</summary>
+        public KernelHandle Known { get; set; }
     }
 }

@@ -6,7 +6,7 @@ using PassthroughFs.Core.Passthrough;
 namespace PassthroughFs.Core.Testing;
 
 /// <summary>One run of an <see cref="InodeStoreSpec"/>: a host, a store, and the model beside it.</summary>
-internal sealed class InodeStoreRun : IDisposable
+internal sealed partial class InodeStoreRun : IDisposable
 {
     private const int NamesPerVolume = 6;
 
@@ -72,6 +72,10 @@ internal sealed class InodeStoreRun : IDisposable
                     ? null : Lookup(file, file == _root ? 0 : mount, step.Kind == InodeStoreStep.Lookup);
             case InodeStoreStep.LookupByNode:
                 return LookupByNode(step);
+            case InodeStoreStep.CloseDescriptor:
+                return CloseDescriptor(Pick(step.A));
+            case InodeStoreStep.KeepDescriptor:
+                return KeepDescriptor(Pick(step.A));
             case InodeStoreStep.Restart:
                 return _setup.Restart is null ? null : Restart(_setup.Restart);
             case InodeStoreStep.Clear:
@@ -104,7 +108,7 @@ internal sealed class InodeStoreRun : IDisposable
         {
             using HostInode inode = _store.Get(live.Node);
             if (inode.IsNone || inode.Node != live.Node || inode.Key != live.Identity.Key ||
-                inode.Handle != live.Identity.Handle)
+                inode.Handle != live.Known)
             {
                 return inode.IsNone ? $"node {live.Node} is not found" : $"node {live.Node} is another inode";
             }
@@ -159,7 +163,15 @@ internal sealed class InodeStoreRun : IDisposable
 
         if (!found)
         {
-            Errno result = _store.Add(New(file, key, out int fd), out node);
+            NewInode inode = New(file, key, out int fd);
+            Errno result = _store.Add(inode, out node);
+            if (result == Errno.EAGAIN && IsDisputed(key))
+            {
+                inode.Handle = file.Handle;
+                expected.Known = isNew ? file.Handle : expected.Known;
+                result = _store.Add(inode, out node);
+            }
+
             if (result != Errno.OK)
             {
                 return $"{key} is refused with {result}";
@@ -349,7 +361,7 @@ internal sealed class InodeStoreRun : IDisposable
         {
             Key = key,
             Birth = file.Birth,
-            Handle = file.Handle,
+            Handle = _setup.CloseDescriptor is null ? file.Handle : KernelHandle.None,
             Fd = fd,
             Mode = Linux.S_IFREG,
         };

@@ -1,4 +1,5 @@
 using System;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 
 namespace PassthroughFs.Core.Testing;
@@ -20,6 +21,20 @@ public sealed record InodeStoreSetup
     /// <summary>Another store that goes on with the NodeIds of one, as after a restart; null for none.</summary>
     public Func<InodeStore, InodeStore>? Restart { get; init; }
 
+    /// <summary>
+    /// With <see cref="UseHandles"/>: inodes come by descriptor and without handle. This closes the descriptor of a
+    /// live one, which is kept by the handle given from then on; returns whether it did. Null for none.
+    /// </summary>
+    public Func<InodeStore, NodeId, KernelHandle, bool>? CloseDescriptor { get; init; }
+
+    /// <summary>
+    /// With <see cref="CloseDescriptor"/>: gives a live inode without a descriptor one; returns whether it did.
+    /// </summary>
+    public Func<InodeStore, NodeId, int, bool>? KeepDescriptor { get; init; }
+
+    /// <summary>Another way to make the store; null for its public constructor.</summary>
+    public Func<InodeStoreSetup, InodeStore>? Create { get; init; }
+
     /// <summary>The host says when a file was born.</summary>
     public bool HasBirthTimes { get; init; } = true;
 
@@ -33,6 +48,6 @@ public sealed record InodeStoreSetup
     public int RetainedMappings { get; init; } = 4;
 
     /// <summary>A store for this setup.</summary>
-    public InodeStore CreateStore() =>
+    public InodeStore CreateStore() => Create?.Invoke(this) ??
         new(UseHostIno ? new InodeAllocator() : null, Math.Max(0, RetainedMappings), Reopens);
 }

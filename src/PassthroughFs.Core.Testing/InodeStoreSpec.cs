@@ -40,6 +40,12 @@ public enum InodeStoreStep
     /// <summary>Lookups of the root, or of a node that does not live, are given back.</summary>
     ForgetOthers,
 
+    /// <summary>An inode's descriptor is closed while it lives, and its handle stands for it.</summary>
+    CloseDescriptor,
+
+    /// <summary>An inode that lives by its handle gets a descriptor.</summary>
+    KeepDescriptor,
+
     /// <summary>A node is named by its number alone, forgotten or not: its inode is opened by its handle.</summary>
     LookupByNode,
 
@@ -64,7 +70,8 @@ public static class InodeStoreSpec
         (8, InodeStoreStep.Create), (3, InodeStoreStep.Link), (3, InodeStoreStep.Rename), (6, InodeStoreStep.Unlink),
         (1, InodeStoreStep.Mount), (14, InodeStoreStep.Lookup), (5, InodeStoreStep.Add), (10, InodeStoreStep.Forget),
         (3, InodeStoreStep.ForgetTooMany), (2, InodeStoreStep.ForgetInUse), (2, InodeStoreStep.ForgetOthers),
-        (4, InodeStoreStep.LookupByNode), (1, InodeStoreStep.Restart), (1, InodeStoreStep.Clear));
+        (4, InodeStoreStep.LookupByNode), (6, InodeStoreStep.CloseDescriptor), (3, InodeStoreStep.KeepDescriptor),
+        (1, InodeStoreStep.Restart), (1, InodeStoreStep.Clear));
 
     /// <summary>Runs a sequence on a store of its own; returns what was wrong, or null.</summary>
     /// <param name="setup">The kind of host and store.</param>
@@ -78,7 +85,8 @@ public static class InodeStoreSpec
     {
         ArgumentNullException.ThrowIfNull(setup);
         ArgumentNullException.ThrowIfNull(steps);
-        using var run = new InodeStoreRun(setup, setup.UseHandles && !setup.SomeHaveDescriptors ? null : descriptors);
+        bool haveDescriptors = !setup.UseHandles || setup.SomeHaveDescriptors || setup.CloseDescriptor is not null;
+        using var run = new InodeStoreRun(setup, haveDescriptors ? descriptors : null);
         foreach (Step<InodeStoreStep> step in steps)
         {
             string? fault = run.Do(step) ?? run.Invariants();

@@ -13,6 +13,8 @@ const string Usage = """
     calls [--smoke] [--only TEXT] [--rounds N] [--on DIRECTORY]... [--no-open N] [--write FILE]
         each operation beside the bare system calls it must make: processor time, as ratios; with --no-open and
         --only "4 KiB", reads and writes without OPEN, where N files stay open
+    adaptive [--smoke] [--only TEXT] [--rounds N] [--on DIRECTORY] [--write FILE]
+        each operation over inodes with descriptors and over adaptive ones, in turns, as ratios
     scale [--smoke] [--largest N] [--on DIRECTORY] [--server COMMAND] [--write FILE] [--charts DIRECTORY]
         what a request costs as directories, live inodes, threads and requests in flight grow
     mounts --server NAME=COMMAND... [--reference NAME] [--smoke] [--only TEXT] [--rounds N] [--on DIRECTORY]
@@ -31,6 +33,9 @@ try
         case ["calls", .. string[] rest]:
             return new CallTable(
                 new Arguments(rest, ["--smoke"], ["--only", "--rounds", "--on", "--no-open", "--write"])).Run();
+        case ["adaptive", .. string[] rest]:
+            return new AdaptiveTable(
+                new Arguments(rest, ["--smoke"], ["--only", "--rounds", "--on", "--write"])).Run();
         case ["mounts", .. string[] rest]:
             return new MountTable(new Arguments(
                 rest,

@@ -27,6 +27,8 @@ internal static class Constants
     public const int LOCK_NB = 4;
     public const int LOCK_UN = 8;
 
+    public const int RLIMIT_NOFILE = 7;
+
     public const int SEEK_SET = 0;
 
     public const long UTIME_NOW = (1L << 30) - 1;

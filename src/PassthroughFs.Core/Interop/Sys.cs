@@ -23,10 +23,21 @@ internal static unsafe partial class Sys
     private static bool IsArm64 => RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int Result(int value) => value >= 0 ? value : -LastError();
+    private static int Result(int value, [CallerMemberName] string call = "")
+    {
+        Made(call);
+        return value >= 0 ? value : -LastError();
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static long Result(long value) => value >= 0 ? value : -LastError();
+    private static long Result(long value, [CallerMemberName] string call = "")
+    {
+        Made(call);
+        return value >= 0 ? value : -LastError();
+    }
+
+    /// <summary>A test can listen to what calls were made; nothing in a build without them.</summary>
+    static partial void Made(string call);
 
     // Sound: libc gives each thread the address of its own errno.
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -196,10 +196,9 @@ internal static class FileSystemStateFormat
             int mount = (int)reader.U32();
             int fd = (int)reader.U32();
             KernelHandle handle = reader.HandleOrNone();
-            bool hasPlace = handle.IsNone
-                ? fd != FileSystemState.NoFd
-                : (uint)mount < (uint)state.Mounts.Count && state.Mounts[mount].Fd != FileSystemState.NoFd;
-            if (!hasPlace || lookups == 0)
+            bool hasMount = (uint)mount < (uint)state.Mounts.Count && state.Mounts[mount].Fd != FileSystemState.NoFd;
+            bool canBeOpened = fd != FileSystemState.NoFd || (hasMount && !handle.IsNone);
+            if (!canBeOpened || (!hasMount && mount != FileSystemState.NoFd) || lookups == 0)
             {
                 throw StateReader.Damaged();
             }

@@ -33,7 +33,9 @@ public readonly ref struct HostInode : IDisposable
     /// <summary>The host's <c>st_mode</c> when it was first seen. The file type in it never changes.</summary>
     public uint Mode => _slot.Mode;
 
-    /// <summary>The O_PATH file descriptor, or -1 if it is kept by handle. Borrowed.</summary>
+    /// <summary>
+    /// The O_PATH file descriptor, or -1 if it is kept by handle. Borrowed. One may come meanwhile, and then stays.
+    /// </summary>
     public int Fd => _slot.Fd;
 
     /// <summary>The kernel handle, or none where handles are not in use or it has none.</summary>
@@ -41,8 +43,16 @@ public readonly ref struct HostInode : IDisposable
 
     internal int Slot => _index;
 
-    /// <summary>With <see cref="Handle"/>: the number of its mount.</summary>
+    /// <summary>The number of its mount; -1 if that is not kept open for it.</summary>
     internal int Mount => _slot.Mount;
+
+    /// <summary>Notes a use of one that has no descriptor; whether there was another since it has none.</summary>
+    internal bool UseAgain()
+    {
+        bool again = _slot.IsUsed;
+        _slot.IsUsed = true;
+        return again;
+    }
 
     /// <summary>Tells it from a later inode with its NodeId; never 0, and the same whenever it comes again.</summary>
     /// <param name="fileSystem">With <see cref="Handle"/>: the number of the host's file system.</param>

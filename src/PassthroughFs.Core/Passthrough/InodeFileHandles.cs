@@ -17,4 +17,12 @@ public enum InodeFileHandles
     /// system has none.
     /// </summary>
     Mandatory,
+
+    /// <summary>
+    /// A file descriptor for each live inode as long as <see cref="PassthroughConfig.FdBudget"/> lasts; then those that
+    /// were not used for longest become kernel handles, and have a descriptor again when they are used again. As fast
+    /// as <see cref="Never"/> where the tree is small, and not bounded where it is large. Without CAP_DAC_READ_SEARCH
+    /// the same as <see cref="Never"/>.
+    /// </summary>
+    Adaptive,
 }

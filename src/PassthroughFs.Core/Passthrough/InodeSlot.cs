@@ -12,6 +12,9 @@ internal struct InodeSlot
     /// <summary>Marks an inode that is kept by kernel handle.</summary>
     public const int NoFd = -1;
 
+    /// <summary>Marks an inode for which its mount is not kept open.</summary>
+    public const int NoMount = -1;
+
     public ulong Node;
     public InodeKey Key;
 
@@ -32,12 +35,12 @@ internal struct InodeSlot
     public PinCount Pins;
 
     /// <summary>
-    /// The O_PATH fd, or <see cref="NoFd"/>. Whether there is one may change while the inode lives, like everything
-    /// here: under the store's lock, while nobody has it pinned.
+    /// The O_PATH fd, or <see cref="NoFd"/>. May change while the inode lives, under the store's lock: it goes while
+    /// nobody has it pinned, and comes whenever there is a handle.
     /// </summary>
     public int Fd;
 
-    /// <summary>With <see cref="Handle"/>: the number of its mount in <see cref="MountFds"/>.</summary>
+    /// <summary>The number of its mount in <see cref="MountFds"/>, or <see cref="NoMount"/>.</summary>
     public int Mount;
 
     /// <summary>st_mode when it was first seen; its type never changes.</summary>
@@ -52,10 +55,11 @@ internal struct InodeSlot
     public int NextByKey;
 
     /// <summary>
-    /// Neighbours among the remembered inodes, oldest first; NextRemembered chains the free slots as well.
+    /// Neighbours: of a remembered inode among those, oldest first; of a live one in the ring of those whose fd may be
+    /// closed. Next chains the free slots as well.
     /// </summary>
-    public int PreviousRemembered;
-    public int NextRemembered;
+    public int Previous;
+    public int Next;
 
     /// <summary>In the table, with the store's own pin.</summary>
     public bool IsLive;
@@ -63,8 +67,26 @@ internal struct InodeSlot
     /// <summary>In the table for its NodeId alone: no pin, no fd.</summary>
     public bool IsRemembered;
 
+    /// <summary>In the ring of those whose fd may be closed.</summary>
+    public bool IsInRing;
+
+    /// <summary>
+    /// With an fd: used since the ring's hand was here. Without: used since the fd was closed. Written by whoever has
+    /// it pinned, as it comes.
+    /// </summary>
+    public bool IsUsed;
+
     /// <summary>Pins, unless the inode is gone.</summary>
     public bool TryPin() => Pins.TryAdd();
+
+    /// <summary>Notes a use that the fd has made cheap.</summary>
+    public void Touch()
+    {
+        if (Fd >= 0)
+        {
+            IsUsed = true;
+        }
+    }
 
     /// <summary>Counts one more lookup, unless the count is 0: then the inode is about to go.</summary>
     public bool TryAddLookup()

@@ -45,11 +45,11 @@ public sealed partial class InodeStore
         remembered.Mount = mount;
         remembered.Fd = InodeSlot.NoFd;
         remembered.IsRemembered = true;
-        remembered.PreviousRemembered = _newestRemembered;
-        remembered.NextRemembered = 0;
+        remembered.Previous = _newestRemembered;
+        remembered.Next = 0;
         if (_newestRemembered != 0)
         {
-            _table[_newestRemembered].NextRemembered = index;
+            _table[_newestRemembered].Next = index;
         }
         else
         {
@@ -65,22 +65,22 @@ public sealed partial class InodeStore
     private void DropRemembered(int index)
     {
         ref InodeSlot slot = ref _table[index];
-        if (slot.PreviousRemembered != 0)
+        if (slot.Previous != 0)
         {
-            _table[slot.PreviousRemembered].NextRemembered = slot.NextRemembered;
+            _table[slot.Previous].Next = slot.Next;
         }
         else
         {
-            _oldestRemembered = slot.NextRemembered;
+            _oldestRemembered = slot.Next;
         }
 
-        if (slot.NextRemembered != 0)
+        if (slot.Next != 0)
         {
-            _table[slot.NextRemembered].PreviousRemembered = slot.PreviousRemembered;
+            _table[slot.Next].Previous = slot.Previous;
         }
         else
         {
-            _newestRemembered = slot.PreviousRemembered;
+            _newestRemembered = slot.Previous;
         }
 
         if (_reopens && !slot.Handle.IsNone)
@@ -116,13 +116,30 @@ public sealed partial class InodeStore
         }
     }
 
+    /// <summary>
+    /// Whether a remembered inode is one that comes under its number: their handles say so for certain, where both are
+    /// known, and otherwise their birth times as well as they can.
+    /// </summary>
+    private bool IsSame(int slot, in NewInode inode, out bool isCertain)
+    {
+        ref InodeSlot remembered = ref _table[slot];
+        if (!remembered.Handle.IsNone && !inode.Handle.IsNone)
+        {
+            isCertain = remembered.Handle == inode.Handle;
+            return isCertain;
+        }
+
+        isCertain = false;
+        return remembered.Birth == 0 || inode.Birth == 0 || remembered.Birth == inode.Birth;
+    }
+
     /// <summary>Drops what is remembered of an inode that is gone for good.</summary>
     internal void ForgetMapping(in InodeKey key, in KernelHandle handle)
     {
         lock (_lock)
         {
-            int slot = _table.Find(key, handle, int.MaxValue);
-            if (slot != 0 && _table[slot].IsRemembered)
+            int slot = _table.FindRemembered(key, handle);
+            if (slot != 0)
             {
                 DropRemembered(slot);
             }
@@ -138,7 +155,8 @@ public sealed partial class InodeStore
     private unsafe bool IsDeleted(in HostInode inode)
     {
         int fd = inode.Fd;
-        if (fd < 0)
+        bool isOwn = fd < 0;
+        if (isOwn)
         {
             if (_mounts is null || inode.Handle.IsNone)
             {
@@ -157,7 +175,7 @@ public sealed partial class InodeStore
         StatxBuffer stat;
         byte empty = 0;
         int result = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat);
-        if (inode.Fd < 0)
+        if (isOwn)
         {
             _ = Sys.Close(fd);
         }

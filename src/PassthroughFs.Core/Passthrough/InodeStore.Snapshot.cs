@@ -44,7 +44,7 @@ public sealed partial class InodeStore
         lock (_lock)
         {
             var inodes = new List<RememberedInode>(_remembered + _live);
-            for (int slot = _oldestRemembered; slot != 0; slot = _table[slot].NextRemembered)
+            for (int slot = _oldestRemembered; slot != 0; slot = _table[slot].Next)
             {
                 if (!_table[slot].Handle.IsNone)
                 {
@@ -106,7 +106,7 @@ public sealed partial class InodeStore
                 }
             }
 
-            for (int slot = _oldestRemembered; slot != 0; slot = _table[slot].NextRemembered)
+            for (int slot = _oldestRemembered; slot != 0; slot = _table[slot].Next)
             {
                 state.Remembered.Add(RememberedAt(slot));
             }

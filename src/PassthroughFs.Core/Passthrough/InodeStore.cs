@@ -26,6 +26,7 @@ public sealed partial class InodeStore : IDisposable
     private readonly InodeAllocator? _allocator;
     private readonly MountFds? _mounts;
     private readonly bool _reopens;
+    private readonly bool _hasRing;
     private readonly int _retained;
 
     private ulong _nextNode = NodeId.Root.Value + 1;
@@ -49,13 +50,20 @@ public sealed partial class InodeStore : IDisposable
 
     /// <summary>As above, with the mounts of inodes that have a handle; those of remembered ones are remembered too.
     /// </summary>
-    internal InodeStore(InodeAllocator? allocator, int retainedMappings, MountFds? mounts, bool reopens)
+    /// <param name="allocator">As above.</param>
+    /// <param name="retainedMappings">As above.</param>
+    /// <param name="mounts">The mounts, or null.</param>
+    /// <param name="reopens">As above.</param>
+    /// <param name="hasRing">Whether it knows which inodes' descriptors are cold (<see cref="PickCold"/>).</param>
+    internal InodeStore(
+        InodeAllocator? allocator, int retainedMappings, MountFds? mounts, bool reopens, bool hasRing = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(retainedMappings);
         _allocator = allocator;
         _retained = retainedMappings;
         _mounts = mounts;
         _reopens = reopens;
+        _hasRing = hasRing;
     }
 
     internal InodeAllocator? Allocator => _allocator;
@@ -73,6 +81,7 @@ public sealed partial class InodeStore : IDisposable
         Reach("InodeStore.Get: found");
         if (slot != 0 && TryPin(slot, node))
         {
+            _table[slot].Touch();
             return new HostInode(this, ref _table[slot], slot);
         }
 
@@ -104,12 +113,18 @@ public sealed partial class InodeStore : IDisposable
     public bool TryLookup(in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node) =>
         TryLookup(key, birth, handle, out node, out _);
 
+    /// <summary>Whether an inode with this number seems to live: a hint, which may be wrong at once.</summary>
+    internal bool SeemsLive(in InodeKey key) => _table.SeemsLive(key);
+
     /// <summary>
     /// Counts one lookup of an inode, which becomes live if it was not. The store takes over
     /// <see cref="NewInode.Fd"/> and <see cref="NewInode.Mount"/> in any case.
     /// </summary>
     /// <remarks>The caller holds the inode by the fd, so that its identity cannot be another's meanwhile.</remarks>
-    /// <returns>EOVERFLOW if there are no more NodeIds.</returns>
+    /// <returns>
+    /// EAGAIN if a live inode that is kept by handle has its number, and no handle is given: to be added again with its
+    /// handle, which alone tells. Then nothing was taken over. EOVERFLOW if there are no more NodeIds.
+    /// </returns>
     public Errno Add(in NewInode inode, out NodeId node)
     {
         Errno result;
@@ -119,9 +134,9 @@ public sealed partial class InodeStore : IDisposable
             result = AddLocked(inode, out node, out isTaken);
         }
 
-        if (!isTaken)
+        if (!isTaken && result != Errno.EAGAIN)
         {
-            Close(inode.Fd, inode.Handle, inode.Mount);
+            Close(inode.Fd, inode.Mount);
         }
 
         return result;
@@ -144,7 +159,7 @@ public sealed partial class InodeStore : IDisposable
 
         if (!isTaken)
         {
-            Close(inode.Fd, inode.Handle, inode.Mount);
+            Close(inode.Fd, inode.Mount);
         }
         else if (stray != 0)
         {
@@ -172,9 +187,10 @@ public sealed partial class InodeStore : IDisposable
         }
 
         Reach("InodeStore.Unpin: unused");
-        Close(unpinned.Fd, unpinned.Handle, unpinned.Mount);
+        Close(unpinned.Fd, unpinned.Mount);
         lock (_lock)
         {
+            _fds -= unpinned.Fd >= 0 ? 1 : 0;
             _table.Free(slot);
         }
     }
@@ -202,6 +218,7 @@ public sealed partial class InodeStore : IDisposable
         Reach("InodeStore.TryLookup: pinned");
         bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
             found.TryAddLookup();
+        found.Touch();
         node = isIt ? new NodeId(found.Node) : NodeId.None;
         Unpin(slot);
         return isIt;
@@ -229,32 +246,35 @@ public sealed partial class InodeStore : IDisposable
     {
         isTaken = false;
         node = NodeId.None;
-        int slot = _table.Find(inode.Key, inode.Handle, int.MaxValue);
-        if (slot != 0)
+        int slot = _table.Find(inode.Key, inode.Handle, int.MaxValue, out bool isDisputed);
+        if (slot != 0 && !_table[slot].IsRemembered)
         {
+            // From 0 as well: the thread that brought it there waits for the lock, and will see the new count. The
+            // birth time does not matter here: both hold the inode by fd, or it agrees by handle.
             ref InodeSlot found = ref _table[slot];
-            if (!found.IsRemembered)
+            if (!found.TryAddLookup())
             {
-                // From 0 as well: the thread that brought it there waits for the lock, and will see the new count. The
-                // birth time does not matter here: both hold the inode by fd, or it agrees by handle.
-                if (!found.TryAddLookup())
-                {
-                    Volatile.Write(ref found.Lookups, 1);
-                }
-
-                node = new NodeId(found.Node);
-                return Errno.OK;
+                Volatile.Write(ref found.Lookups, 1);
             }
 
-            bool isSame = !found.Handle.IsNone || found.Birth == 0 || inode.Birth == 0 || found.Birth == inode.Birth;
-            node = isSame ? new NodeId(found.Node) : NodeId.None;
-            DropRemembered(slot);
+            node = new NodeId(found.Node);
+            return Errno.OK;
+        }
+
+        if (isDisputed && inode.Handle.IsNone)
+        {
+            return Errno.EAGAIN;
         }
 
         // The number is this inode's now: whatever else is remembered to have had it is deleted.
-        while (!inode.Handle.IsNone && _table.FindRemembered(inode.Key) is not 0 and int deleted)
+        while (_table.FindRemembered(inode.Key) is not 0 and int remembered)
         {
-            DropRemembered(deleted);
+            if (IsSame(remembered, inode, out bool isCertain) && (isCertain || node == NodeId.None))
+            {
+                node = new NodeId(_table[remembered].Node);
+            }
+
+            DropRemembered(remembered);
         }
 
         if (node == NodeId.None && !TryAllocate(inode.Key, out node))
@@ -317,10 +337,17 @@ public sealed partial class InodeStore : IDisposable
         slot.Removals = _removals;
         slot.IsRemembered = false;
         slot.IsLive = true;
+        slot.IsInRing = false;
+        slot.IsUsed = false;
         Volatile.Write(ref slot.Lookups, lookups);
         slot.Pins.Start();
         _table.Link(index);
         _live++;
+        if (slot.Fd >= 0)
+        {
+            _fds++;
+            JoinRing(index);
+        }
     }
 
     /// <summary>Takes a live inode out of the table; the caller lets go of the store's pin afterwards.</summary>
@@ -329,16 +356,17 @@ public sealed partial class InodeStore : IDisposable
         _table.Unlink(slot);
         _table[slot].IsLive = false;
         _live--;
+        LeaveRing(slot);
     }
 
-    private void Close(int fd, in KernelHandle handle, int mount)
+    private void Close(int fd, int mount)
     {
         if (fd >= 0)
         {
             _ = Sys.Close(fd);
         }
 
-        if (!handle.IsNone)
+        if (mount >= 0)
         {
             _mounts?.Release(mount);
         }

@@ -52,30 +52,51 @@ internal sealed class InodeTable
     public int Find(in InodeKey key, in KernelHandle handle, int maxSteps) => Find(key, handle, maxSteps, out _);
 
     /// <summary>
-    /// As above; <paramref name="isDisputed"/> says that on the way was a live one with this key, of which only a
-    /// handle can tell whether it is the one.
+    /// As above, a live one before a remembered one; <paramref name="isDisputed"/> says that on the way was a live one
+    /// with this key, of which only a handle can tell whether it is the one.
     /// </summary>
     public int Find(in InodeKey key, in KernelHandle handle, int maxSteps, out bool isDisputed)
     {
         isDisputed = false;
+        int remembered = 0;
         int slot = Volatile.Read(ref Volatile.Read(ref _buckets).ByKey(key));
         for (int step = 0; slot != 0 && step < maxSteps; step++)
         {
             ref InodeSlot candidate = ref this[slot];
             if (candidate.Key == key)
             {
-                if (candidate.Is(key, handle))
+                bool isIt = candidate.Is(key, handle);
+                if (isIt && !candidate.IsRemembered)
                 {
                     return slot;
                 }
 
+                remembered = isIt ? slot : remembered;
                 isDisputed |= candidate.IsLive;
             }
 
             slot = Volatile.Read(ref candidate.NextByKey);
         }
 
-        return 0;
+        return remembered;
+    }
+
+    /// <summary>Whether a live one seems to have this key.</summary>
+    public bool SeemsLive(in InodeKey key)
+    {
+        int slot = Volatile.Read(ref Volatile.Read(ref _buckets).ByKey(key));
+        for (int step = 0; slot != 0 && step < MaxSteps; step++)
+        {
+            ref InodeSlot candidate = ref this[slot];
+            if (candidate.Key == key && candidate.IsLive)
+            {
+                return true;
+            }
+
+            slot = Volatile.Read(ref candidate.NextByKey);
+        }
+
+        return false;
     }
 
     /// <summary>A remembered slot with this key, whatever its handle, or 0. Under the lock.</summary>
@@ -90,13 +111,25 @@ internal sealed class InodeTable
         return slot;
     }
 
+    /// <summary>The remembered slot with this key and exactly this handle, or 0. Under the lock.</summary>
+    public int FindRemembered(in InodeKey key, in KernelHandle handle)
+    {
+        int slot = _buckets.ByKey(key);
+        while (slot != 0 && !(this[slot].Key == key && this[slot].IsRemembered && this[slot].Handle == handle))
+        {
+            slot = this[slot].NextByKey;
+        }
+
+        return slot;
+    }
+
     /// <summary>Takes a free slot. Under the lock.</summary>
     public int Take()
     {
         int slot = _free;
         if (slot != 0)
         {
-            _free = this[slot].NextRemembered;
+            _free = this[slot].Next;
             return slot;
         }
 
@@ -114,7 +147,7 @@ internal sealed class InodeTable
     /// <summary>Gives back a slot that is not linked and not pinned. Under the lock.</summary>
     public void Free(int slot)
     {
-        this[slot].NextRemembered = _free;
+        this[slot].Next = _free;
         _free = slot;
     }
 

@@ -22,7 +22,10 @@ internal sealed class LockTable : IDisposable
     private int _count;
 
     /// <summary>Whether nobody has a lock. Asked for by each FLUSH.</summary>
-    public bool IsEmpty => Volatile.Read(ref _count) == 0;
+    public bool IsEmpty => Count == 0;
+
+    /// <summary>How many files are open here.</summary>
+    public int Count => Volatile.Read(ref _count);
 
     /// <summary>The owner's file, held until <see cref="Leave"/>; null if it has none.</summary>
     public LockFile? Enter(ulong node, ulong owner)

@@ -30,6 +30,10 @@ internal sealed partial class MountFds
     private readonly Lock _lock = new();
     private readonly Dictionary<int, int> _numbers = [];
     private Mount[] _mounts = [];
+    private int _open;
+
+    /// <summary>How many mounts are open.</summary>
+    public int OpenCount => Volatile.Read(ref _open);
 
     /// <summary>How many mounts are open or remembered.</summary>
     public int Count
@@ -153,6 +157,8 @@ internal sealed partial class MountFds
             if (--mount.Users == 0)
             {
                 fd = mount.Fd;
+                mount.OpenResult = Mount.NotTried;
+                _open--;
                 FreeIfUnused(number);
             }
         }
@@ -267,8 +273,35 @@ internal sealed partial class MountFds
             mount.Fd = fd;
             mount.Users = users;
             mount.Remembered = 1;
+            _open += users > 0 ? 1 : 0;
             return number;
         }
+    }
+
+    /// <summary>
+    /// Whether inodes of a mount, which the caller holds open, can be opened by handle: tried once, with one that is
+    /// there for certain.
+    /// </summary>
+    /// <returns>0, or the error negated.</returns>
+    public int TryOpen(int number, in KernelHandle handle)
+    {
+        Mount mount = Volatile.Read(ref _mounts)[number];
+        int known = Volatile.Read(ref mount.OpenResult);
+        if (known != Mount.NotTried)
+        {
+            return known;
+        }
+
+        int fd = Open(number, handle, Linux.O_PATH | Linux.O_CLOEXEC);
+        Close(fd);
+        int result = Math.Min(fd, 0);
+        if (result is not (-(int)Errno.ESTALE or -(int)Errno.EMFILE or -(int)Errno.ENFILE or -(int)Errno.ENOMEM))
+        {
+            // Those would say nothing of the next one.
+            Volatile.Write(ref mount.OpenResult, result);
+        }
+
+        return result;
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
@@ -283,7 +316,7 @@ internal sealed partial class MountFds
     }
 
     /// <summary>Counts one more user; returns the descriptor if another is open already, otherwise -1.</summary>
-    private static int Open(Mount mount, int fd)
+    private int Open(Mount mount, int fd)
     {
         if (mount.Users++ > 0)
         {
@@ -291,6 +324,7 @@ internal sealed partial class MountFds
         }
 
         mount.Fd = fd;
+        _open++;
         return -1;
     }
 
@@ -336,6 +370,9 @@ internal sealed partial class MountFds
 
     private sealed class Mount
     {
+        public const int NotTried = 1;
+
+        public int OpenResult = NotTried;
         public int Id;
         public int Fd;
         public int Users;

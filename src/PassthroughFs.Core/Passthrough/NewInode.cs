@@ -13,8 +13,9 @@ public struct NewInode
     public KernelHandle Handle;
 
     /// <summary>
-    /// With <see cref="Handle"/> in the store of a file system: the number of its mount in that file system's table of
-    /// mounts. A store by itself has no such table, and takes a handle for a part of the identity alone.
+    /// In the store of a file system: the number of its mount in that file system's table of mounts, where it is counted
+    /// once more, or -1; with <see cref="Handle"/> there must be one. A store by itself has no such table, and takes a
+    /// handle for a part of the identity alone.
     /// </summary>
     public int Mount;
 

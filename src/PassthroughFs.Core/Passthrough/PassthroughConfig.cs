@@ -90,6 +90,19 @@ public sealed class PassthroughConfig
     /// </summary>
     public InodeFileHandles InodeFileHandles { get; set => field = Changed(value); }
 
+    /// <summary>
+    /// With <see cref="InodeFileHandles.Adaptive"/>: how many file descriptors inodes, open files and mounts may take
+    /// together. Above that, descriptors of inodes are closed; open files stay open. Default null: as many as the soft
+    /// RLIMIT_NOFILE has left when the root is prepared, less a quarter of it or 1,024 for requests and for the rest of
+    /// the process, and 1,000,000 at most.
+    /// </summary>
+    /// <remarks>
+    /// With null, all file systems of the process have one budget together, and the one with most descriptors gives way
+    /// first; a number is for one file system alone. A larger number than the limit leaves counts as what it leaves, with
+    /// a warning in the log.
+    /// </remarks>
+    public int? FdBudget { get; set => field = Changed(value); }
+
     /// <summary>Show every directory as empty. Default off.</summary>
     public bool NoReaddir { get; set => field = Changed(value); }
 

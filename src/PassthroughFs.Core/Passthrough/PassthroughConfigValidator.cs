@@ -39,7 +39,15 @@ public static class PassthroughConfigValidator
             $"CachePolicy {(int)config.CachePolicy} is none of Auto, Never, Metadata, Always.");
         Check(
             Enum.IsDefined(config.InodeFileHandles),
-            $"InodeFileHandles {(int)config.InodeFileHandles} is none of Never, Prefer, Mandatory.");
+            $"InodeFileHandles {(int)config.InodeFileHandles} is none of Never, Prefer, Mandatory, Adaptive.");
+        Check(
+            config.FdBudget is null or >= 1,
+            $"FdBudget is {config.FdBudget}: give a number of descriptors, at least 1, or null for as many as there " +
+            "are.");
+        Check(
+            config.FdBudget is null || config.InodeFileHandles == InodeFileHandles.Adaptive,
+            "FdBudget needs InodeFileHandles Adaptive: in every other mode the number of descriptors is not limited " +
+            "here.");
         Check(
             config.DaxFileSize is null or >= 0,
             $"DaxFileSize is {config.DaxFileSize}: give a size in bytes, 0 for all files, or null for none.");

@@ -25,17 +25,11 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
-            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
-            {
-                return result;
-            }
 
             // O_EXCL first, always: what is there already is opened by its inode below, with all checks, not by a name.
-            int fd = Sys.OpenAt(
-                directory.Value, path,
+            int fd = OpenAsOwner(
+                context, directory.Value, path,
                 (flags & ~Linux.O_TRUNC) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
-            _identity.Return(switched);
             if (fd >= 0)
             {
                 result = FixMode(directory.Value, fd, bits);
@@ -78,17 +72,12 @@ public sealed unsafe partial class PassthroughFileSystem
             byte* dot = stackalloc byte[2] { (byte)'.', 0 };
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
-            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
-            {
-                return result;
-            }
 
             // O_EXCL would forbid to link it later, which is the client's to decide.
             uint exclusive = request.Flags & Linux.O_EXCL;
-            int fd = Sys.OpenAt(
-                directory.Value, dot, (flags & ~Linux.O_TRUNC) | exclusive | Linux.O_TMPFILE | Linux.O_CLOEXEC, bits);
-            _identity.Return(switched);
+            int fd = OpenAsOwner(
+                context, directory.Value, dot,
+                (flags & ~Linux.O_TRUNC) | exclusive | Linux.O_TMPFILE | Linux.O_CLOEXEC, bits);
             if (fd < 0)
             {
                 return NoteDescriptors((Errno)(-fd));
@@ -97,6 +86,26 @@ public sealed unsafe partial class PassthroughFileSystem
             result = FixMode(directory.Value, fd, bits);
             return result == Errno.OK ? AddCreated(fd, flags, out entry, out reply) : CloseAfter(fd, result);
         }
+    }
+
+    /// <summary>Makes a file as the caller. Returns an fd, or the error negated.</summary>
+    private int OpenAsOwner(in RequestContext context, int directory, byte* path, uint flags, uint bits)
+    {
+        int fd;
+        int rooms = 0;
+        do
+        {
+            Errno result = BecomeOwner(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return -(int)result;
+            }
+
+            fd = Sys.OpenAt(directory, path, flags, bits);
+            _identity.Return(switched);
+        }
+        while (fd < 0 && MakeRoom(fd, ref rooms));
+        return fd;
     }
 
     /// <summary>Opens what create has found to exist, and takes the lookup back if that fails.</summary>
@@ -139,7 +148,13 @@ public sealed unsafe partial class PassthroughFileSystem
         reply = default;
 
         // The inode's own descriptor, by the file and not by its name: the name may be another's by now.
-        int node = _proc.Reopen(fd, Linux.O_PATH);
+        int node;
+        int rooms = 0;
+        do
+        {
+            node = _proc.Reopen(fd, Linux.O_PATH);
+        }
+        while (node < 0 && MakeRoom(node, ref rooms));
         if (node < 0)
         {
             return CloseAfter(fd, NoteDescriptors((Errno)(-node)));

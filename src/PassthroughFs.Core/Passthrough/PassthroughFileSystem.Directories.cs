@@ -12,8 +12,18 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>Room for one record with the longest name.</summary>
     private const int MinDirentRead = 512;
 
+    /// <summary>How many numbers in listings may be wrong, net of right ones, before they are not looked at any more.
+    /// </summary>
+    private const int MaxWrongHints = 64;
+
+    /// <summary>How many right ones make up for one that was wrong.</summary>
+    private const int HintWeight = 8;
+
     [ThreadStatic]
     private static byte[]? t_dirents;
+
+    // Counted as it comes: losing one does not matter.
+    private int _wrongHints;
 
     /// <inheritdoc/>
     public Errno OpenDir(in RequestContext context, NodeId node, uint flags, out OpenReply reply)
@@ -230,6 +240,39 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
+    /// Looks up a name that the host has listed with a number: one that seems to be new is opened at once, which saves
+    /// the look that would find it unknown.
+    /// </summary>
+    private Errno LookupListed(in InodeKey key, int directory, byte* name, out Entry entry)
+    {
+        if (_wrongHints >= MaxWrongHints * HintWeight || _inodes.SeemsLive(key))
+        {
+            return LookupAt(directory, name, out entry);
+        }
+
+        entry = default;
+        int fd = OpenPath(directory, name, Linux.O_NOFOLLOW);
+        if (fd < 0)
+        {
+            return NoteDescriptors((Errno)(-fd));
+        }
+
+        Errno result = LookupFd(fd, out entry);
+        if (result == Errno.OK && _inodes.LookupCount(entry.Node) > 1)
+        {
+            // It lived: the host's lists have numbers of their own, as overlayfs has, or a mount begins here. To open
+            // what is known costs more than it saves.
+            _wrongHints += HintWeight;
+        }
+        else
+        {
+            _wrongHints = Math.Max(0, _wrongHints - 1);
+        }
+
+        return result;
+    }
+
+    /// <summary>
     /// Hands one entry over; false if it does not fit. A lookup is counted only for what is delivered.
     /// </summary>
     private bool Deliver(in HostInode directory, int fd, DirentHeader* header, DirectorySink sink, bool plus)
@@ -258,7 +301,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         Entry entry = default;
-        if (!isDots && LookupAt(fd, name, out entry) == Errno.OK)
+        if (!isDots && LookupListed(directory.Key with { Ino = header->d_ino }, fd, name, out entry) == Errno.OK)
         {
             // Where a mount begins the host lists what the mount covers. A client that looks for the name of a directory
             // by its number, as one does for handles, must find it.

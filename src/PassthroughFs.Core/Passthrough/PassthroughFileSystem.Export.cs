@@ -68,7 +68,13 @@ public sealed unsafe partial class PassthroughFileSystem
         }
         else
         {
-            int own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+            int own;
+            int rooms = 0;
+            do
+            {
+                own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+            }
+            while (own < 0 && MakeRoom(own, ref rooms));
             result = own < 0 ? NoteDescriptors((Errno)(-own)) : LookupFd(own, out entry);
         }
 
@@ -95,7 +101,13 @@ public sealed unsafe partial class PassthroughFileSystem
             }
         }
 
-        int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+        int fd;
+        int rooms = 0;
+        do
+        {
+            fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+        }
+        while (fd < 0 && MakeRoom(fd, ref rooms));
         Errno result = fd < 0 ? NoteDescriptors((Errno)(-fd)) : CheckRemembered(fd, inode);
         if (result == Errno.OK)
         {

@@ -147,17 +147,21 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         int result;
-        if (Config.CheckPermissions)
+        int rooms = 0;
+        do
         {
-            result = OpenAsCaller(context, inode, flags);
+            if (Config.CheckPermissions)
+            {
+                result = OpenAsCaller(context, inode, flags);
+            }
+            else
+            {
+                result = inode.Fd >= 0
+                    ? _proc.Reopen(inode.Fd, flags)
+                    : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
+            }
         }
-        else
-        {
-            result = inode.Fd >= 0
-                ? _proc.Reopen(inode.Fd, flags)
-                : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
-        }
-
+        while (result < 0 && MakeRoom(result, ref rooms));
         if (result < 0)
         {
             return NoteDescriptors((Errno)(-result));
@@ -194,6 +198,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno AddHandle(NodeId node, int fd, uint flags, OpenReplyFlags replyFlags, out OpenReply reply)
     {
         reply = new OpenReply { Handle = _handles.Add(node, fd, flags), Flags = replyFlags };
+        KeepToBudget();
         return reply.Handle.IsNone ? Errno.ENFILE : Errno.OK;
     }
 

@@ -32,7 +32,13 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // Closing a duplicate makes the host do what it does on close, and gives its error.
-        int copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
+        int copy;
+        int rooms = 0;
+        do
+        {
+            copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
+        }
+        while (copy < 0 && MakeRoom(copy, ref rooms));
         int status = copy < 0 ? copy : Sys.Close(copy);
         return status < 0 ? NoteDescriptors((Errno)(-status)) : Errno.OK;
     }

@@ -20,19 +20,24 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         bool isMandatory = Config.InodeFileHandles == InodeFileHandles.Mandatory;
-        _keepFds = Config.InodeFileHandles == InodeFileHandles.Never;
-        _takeHandles = _export || !_keepFds;
-        Errno result = Describe(fd, stat, out NewInode root);
+        bool isAdaptive = Config.InodeFileHandles == InodeFileHandles.Adaptive;
+        bool keepFds = isAdaptive || Config.InodeFileHandles == InodeFileHandles.Never;
+        bool needsHandle = _export || Config.InodeFileHandles != InodeFileHandles.Never;
+        _budget = 0;
+        _keepFds = keepFds;
+        _takeHandles = _export || !keepFds;
+        Errno result = Describe(fd, stat, needsHandle, out NewInode root);
         bool hasHandle = !root.Handle.IsNone;
-        if (_takeHandles && result == Errno.OK)
+        if (needsHandle && result == Errno.OK)
         {
-            result = hasHandle ? TryHandle(root) : Errno.EOPNOTSUPP;
+            result = hasHandle ? (Errno)(-_mounts.TryOpen(root.Mount, root.Handle)) : Errno.EOPNOTSUPP;
         }
 
         if (result != Errno.OK && hasHandle)
         {
             _mounts.Release(root.Mount);
             root.Handle = KernelHandle.None;
+            root.Mount = InodeSlot.NoMount;
         }
 
         if (result != Errno.OK && (_export || isMandatory))
@@ -46,9 +51,13 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result != Errno.OK)
         {
             // Said once at the start instead of paid for at each lookup.
-            PassthroughLog.HandlesUnavailable(_logger, result);
+            NoteHandlesUnavailable(isAdaptive, result);
             _takeHandles = false;
             _keepFds = true;
+        }
+        else if (isAdaptive)
+        {
+            StartBudget(stat.stx_mnt_id);
         }
 
         // The root keeps its descriptor always, as it is needed all the time, and so its mount is always open.
@@ -57,43 +66,52 @@ public sealed unsafe partial class PassthroughFileSystem
         return Errno.OK;
     }
 
-    /// <summary>
-    /// Tries whether the process may open by handle: a capability alone does not say so in a user namespace.
-    /// </summary>
-    private Errno TryHandle(in NewInode inode)
+    private void NoteHandlesUnavailable(bool isAdaptive, Errno error)
     {
-        int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
-        if (fd < 0)
+        if (isAdaptive)
         {
-            return (Errno)(-fd);
+            PassthroughLog.NoAdaptiveHandles(_logger, error);
         }
-
-        _ = Sys.Close(fd);
-        return Errno.OK;
+        else
+        {
+            PassthroughLog.HandlesUnavailable(_logger, error);
+        }
     }
 
     /// <summary>
-    /// Says what the store shall keep of an inode: its handle if they are taken and it has one, and the fd, unless a
+    /// Says what the store shall keep of an inode: its handle if that is wanted and it has one, and the fd, unless a
     /// handle stands for it.
     /// </summary>
-    private Errno Describe(int fd, in StatxBuffer stat, out NewInode inode)
+    private Errno Describe(int fd, in StatxBuffer stat, bool takeHandle, out NewInode inode)
     {
-        inode = new NewInode { Key = KeyOf(stat), Birth = BirthOf(stat), Fd = fd, Mode = stat.stx_mode };
-        if (!_takeHandles)
+        inode = new NewInode
         {
+            Key = KeyOf(stat),
+            Birth = BirthOf(stat),
+            Fd = fd,
+            Mode = stat.stx_mode,
+            Mount = InodeSlot.NoMount,
+        };
+        if (!takeHandle)
+        {
+            if (_budget > 0 && stat.stx_mnt_id != _rootMountId)
+            {
+                KeepMountOpen(fd, stat, ref inode);
+            }
+
             return Errno.OK;
         }
 
         byte empty = 0;
         int mount = TryGetHandle(fd, &empty, Constants.AT_EMPTY_PATH, out KernelHandle handle, out int mountId);
+        int rooms = 0;
         if (mount == 0)
         {
-            mount = _mounts.TryAcquire(mountId);
-            if (mount < 0)
+            do
             {
-                Reach("Describe: the mount is not open");
-                mount = OpenMount(fd, stat, handle, mountId);
+                mount = AcquireMount(fd, stat, handle, mountId);
             }
+            while (mount < 0 && MakeRoom(mount, ref rooms));
         }
 
         if (mount >= 0)
@@ -109,17 +127,45 @@ public sealed unsafe partial class PassthroughFileSystem
             return NoteDescriptors((Errno)(-mount));
         }
 
-        if (Config.InodeFileHandles == InodeFileHandles.Mandatory)
-        {
-            return Errno.EOPNOTSUPP;
-        }
+        return Config.InodeFileHandles == InodeFileHandles.Mandatory ? Errno.EOPNOTSUPP : Errno.OK;
+    }
 
+    private void NoteNoHandles(ulong device)
+    {
         if (Interlocked.Exchange(ref _saidNoHandles, 1) == 0)
         {
-            PassthroughLog.NoHandlesBelow(_logger, inode.Key.Dev);
+            PassthroughLog.NoHandlesBelow(_logger, device);
+        }
+    }
+
+    /// <summary>
+    /// Has the mount of an inode that is kept by descriptor open as well, where it is not the root's: it is met first
+    /// at an inode that can be opened, and the one that shall become a handle later may be none.
+    /// </summary>
+    private void KeepMountOpen(int fd, in StatxBuffer stat, ref NewInode inode)
+    {
+        int mountId = (int)stat.stx_mnt_id;
+        inode.Mount = _mounts.TryAcquire(mountId);
+        if (inode.Mount < 0 && IsSafe(stat.stx_mode))
+        {
+            // If it cannot be opened, it is tried again when the handle is taken.
+            int mountFd = _proc.Reopen(fd, Linux.O_RDONLY | Linux.O_NONBLOCK);
+            inode.Mount = mountFd < 0 ? InodeSlot.NoMount : _mounts.Acquire(mountId, mountFd, null);
+        }
+    }
+
+    /// <summary>Counts an inode on its mount, which is opened if it is not. Returns its number, or the error negated.
+    /// </summary>
+    private int AcquireMount(int fd, in StatxBuffer stat, in KernelHandle handle, int mountId)
+    {
+        int mount = _mounts.TryAcquire(mountId);
+        if (mount >= 0)
+        {
+            return mount;
         }
 
-        return Errno.OK;
+        Reach("Describe: the mount is not open");
+        return OpenMount(fd, stat, handle, mountId);
     }
 
     /// <summary>

@@ -289,12 +289,6 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         Errno result = OpenInode(context, inode, accessMode | hostFlags, out fd);
-        if (result is Errno.EMFILE or Errno.ENFILE && _kept.IsInUse)
-        {
-            _kept.Clear();
-            result = OpenInode(context, inode, accessMode | hostFlags, out fd);
-        }
-
         if (result != Errno.OK || !isKept)
         {
             return result;
@@ -302,6 +296,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         file = _kept.Add(node, fd, accessMode);
         Reach("OpenForRequest: kept");
+        KeepToBudget();
 
         // It may have been forgotten meanwhile: then what was kept is closed already, and this came too late for that.
         DropKept(node);

@@ -87,6 +87,7 @@ public sealed unsafe partial class PassthroughFileSystem
             }
 
             file = _locks.Add(node.Value, owner.Value, fd);
+            KeepToBudget();
             if (file is null)
             {
                 return Errno.ENOLCK;
@@ -147,11 +148,16 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         const uint quietly = Linux.O_NONBLOCK;
-        fd = Config.ReadOnly ? -(int)Errno.EROFS : _proc.Reopen(file.Fd, Linux.O_RDWR | quietly);
-        if (fd < 0 && fd is not (-(int)Errno.EMFILE or -(int)Errno.ENFILE))
+        int rooms = 0;
+        do
         {
-            fd = _proc.Reopen(file.Fd, (file.Flags & Linux.O_ACCMODE) | quietly);
+            fd = Config.ReadOnly ? -(int)Errno.EROFS : _proc.Reopen(file.Fd, Linux.O_RDWR | quietly);
+            if (fd < 0 && fd is not (-(int)Errno.EMFILE or -(int)Errno.ENFILE))
+            {
+                fd = _proc.Reopen(file.Fd, (file.Flags & Linux.O_ACCMODE) | quietly);
+            }
         }
+        while (fd < 0 && MakeRoom(fd, ref rooms));
 
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : Errno.OK;
     }

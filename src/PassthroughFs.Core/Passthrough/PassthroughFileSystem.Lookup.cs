@@ -113,8 +113,21 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.OK;
         }
 
-        int fd = Sys.OpenAt(directory, name, Linux.O_PATH | Linux.O_NOFOLLOW | Linux.O_CLOEXEC);
+        int fd = OpenPath(directory, name, Linux.O_NOFOLLOW);
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : LookupFd(fd, out entry);
+    }
+
+    /// <summary>Opens a name for its inode alone (O_PATH). Returns an fd, or the error negated.</summary>
+    private int OpenPath(int directory, byte* name, uint flags)
+    {
+        int fd;
+        int rooms = 0;
+        do
+        {
+            fd = Sys.OpenAt(directory, name, flags | Linux.O_PATH | Linux.O_CLOEXEC);
+        }
+        while (fd < 0 && MakeRoom(fd, ref rooms));
+        return fd;
     }
 
     /// <summary>
@@ -127,17 +140,16 @@ public sealed unsafe partial class PassthroughFileSystem
         byte empty = 0;
         StatxBuffer stat;
         int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
-        NewInode inode = default;
-        Errno result = status < 0 ? (Errno)(-status) : Describe(fd, stat, out inode);
-        if (result != Errno.OK)
+        NodeId node = NodeId.None;
+        bool isTaken = false;
+        Errno result = status < 0 ? (Errno)(-status) : AddInode(fd, stat, _takeHandles, out node, out isTaken);
+        if (result == Errno.EAGAIN)
         {
-            _ = Sys.Close(fd);
-            return result;
+            // A live inode that is kept by handle has the number: only the handle tells whether it is this one.
+            result = AddInode(fd, stat, true, out node, out isTaken);
         }
 
-        Reach("LookupFd: described");
-        result = _inodes.Add(inode, out NodeId node);
-        if (inode.Fd < 0)
+        if (!isTaken)
         {
             _ = Sys.Close(fd);
         }
@@ -145,6 +157,34 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result == Errno.OK)
         {
             MakeEntry(node, stat, out entry);
+            KeepToBudget();
+        }
+
+        // Only a host that has lost its handles comes here with EAGAIN.
+        return result == Errno.EAGAIN ? Errno.EIO : result;
+    }
+
+    private Errno AddInode(int fd, in StatxBuffer stat, bool takeHandle, out NodeId node, out bool isTaken)
+    {
+        node = NodeId.None;
+        isTaken = false;
+        Errno result = Describe(fd, stat, takeHandle, out NewInode inode);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        if (takeHandle && inode.Handle.IsNone)
+        {
+            NoteNoHandles(inode.Key.Dev);
+        }
+
+        Reach("LookupFd: described");
+        result = _inodes.Add(inode, out node);
+        isTaken = inode.Fd >= 0 && result != Errno.EAGAIN;
+        if (result == Errno.EAGAIN && inode.Mount >= 0)
+        {
+            _mounts.Release(inode.Mount);
         }
 
         return result;
@@ -170,8 +210,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        const uint Flags = Linux.O_PATH | Linux.O_CLOEXEC;
-        int parent = Sys.OpenAt(directory, dots, Flags | Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
+        int parent = OpenPath(directory, dots, Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
         if (parent < 0)
         {
             return NoteDescriptors((Errno)(-parent));
@@ -207,7 +246,7 @@ public sealed unsafe partial class PassthroughFileSystem
             }
 
             previous = key;
-            int next = Sys.OpenAt(current, dots, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_NOFOLLOW | Linux.O_CLOEXEC);
+            int next = OpenPath(current, dots, Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
             if (current != directory)
             {
                 _ = Sys.Close(current);
@@ -242,13 +281,20 @@ public sealed unsafe partial class PassthroughFileSystem
         bool isOwn = value < 0;
         if (isOwn)
         {
-            value = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+            int rooms = 0;
+            do
+            {
+                value = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+            }
+            while (value < 0 && MakeRoom(value, ref rooms));
             if (value < 0)
             {
                 inode.Dispose();
                 fd = default;
                 return NoteDescriptors((Errno)(-value));
             }
+
+            isOwn = !TryKeep(inode, value);
         }
 
         fd = new NodeFd(inode, value, isOwn);

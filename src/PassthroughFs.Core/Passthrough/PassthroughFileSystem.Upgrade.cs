@@ -56,7 +56,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         Replace(state.Inodes, inode => inode with
         {
-            Mount = inode.Handle.IsNone ? FileSystemState.NoFd : mounts[inode.Mount],
+            Mount = inode.Mount < 0 ? FileSystemState.NoFd : mounts[inode.Mount],
             Fd = Keep(inode.Fd),
         });
         Replace(state.Remembered, inode => inode with
@@ -236,7 +236,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private void CheckHandles(FileSystemState state, in LiveInode root, KeptFds fds)
     {
         bool isMandatory = Config.InodeFileHandles == InodeFileHandles.Mandatory;
-        if (root.Handle.IsNone)
+        if (root.Handle.IsNone || root.Mount == FileSystemState.NoFd)
         {
             if (isMandatory || _export)
             {
@@ -265,10 +265,15 @@ public sealed unsafe partial class PassthroughFileSystem
     private void Apply(FileSystemState state, in LiveInode root, KeptFds fds)
     {
         TakeUmask();
-        _keepFds = Config.InodeFileHandles == InodeFileHandles.Never || root.Handle.IsNone;
+        byte empty = 0;
+        StatxBuffer stat;
+        _ = Sys.Statx(fds.Peek(root.Fd), &empty, Constants.AT_EMPTY_PATH, StatMask, &stat); // worked just before
+        ulong rootMountId = stat.stx_mnt_id;
+        bool isAdaptive = Config.InodeFileHandles == InodeFileHandles.Adaptive;
+        _keepFds = isAdaptive || Config.InodeFileHandles == InodeFileHandles.Never || root.Handle.IsNone;
         _takeHandles = !root.Handle.IsNone && (_export || !_keepFds);
         int[] users = new int[state.Mounts.Count];
-        foreach (LiveInode inode in state.Inodes.Where(inode => !inode.Handle.IsNone))
+        foreach (LiveInode inode in state.Inodes.Where(inode => inode.Mount != FileSystemState.NoFd))
         {
             users[inode.Mount]++;
         }
@@ -283,12 +288,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         Replace(state.Inodes, inode => inode with
         {
-            Mount = inode.Handle.IsNone ? 0 : numbers[inode.Mount],
+            Mount = inode.Mount == FileSystemState.NoFd ? InodeSlot.NoMount : numbers[inode.Mount],
             Fd = inode.Fd == FileSystemState.NoFd ? InodeSlot.NoFd : fds.Take(inode.Fd),
         });
         Replace(state.Remembered, inode => inode with
         {
-            Mount = inode.Mount == FileSystemState.NoFd ? 0 : numbers[inode.Mount],
+            Mount = inode.Mount == FileSystemState.NoFd ? InodeSlot.NoMount : numbers[inode.Mount],
         });
         _inodes.Restore(state);
         _inodes.Allocator?.Restore(state.Numbers, pair => pair);
@@ -300,6 +305,12 @@ public sealed unsafe partial class PassthroughFileSystem
         foreach (KeptFile file in _kept.IsInUse ? state.NoOpenFiles : [])
         {
             _kept.Add(file.Node, fds.Take(file.Fd), file.Flags).Dispose();
+        }
+
+        if (isAdaptive && !root.Handle.IsNone)
+        {
+            // What is above the budget goes with the next requests.
+            StartBudget(rootMountId);
         }
 
         Agree(state.Accepted);

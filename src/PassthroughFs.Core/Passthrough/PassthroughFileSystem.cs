@@ -93,7 +93,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _kept = new KeptFiles(mayLackOpen && !Config.CheckPermissions ? Config.NoOpenFiles : 0);
         _export = Config.ExportSupport;
         _inodes = new InodeStore(
-            Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts, _export);
+            Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts, _export,
+            Config.InodeFileHandles == InodeFileHandles.Adaptive);
     }
 
     /// <summary>The configuration in force, with conflicts resolved. It cannot be changed any more.</summary>
@@ -270,6 +271,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <summary>Closes every file descriptor. No call may be under way.</summary>
     public void Dispose()
     {
+        EndBudget();
         _handles.Dispose();
         _backing?.Clear();
         _kept.Dispose();

@@ -29,7 +29,7 @@ internal static partial class PassthroughLog
 
     [LoggerMessage(6, LogLevel.Error,
         "Out of file descriptors ({Error}): clients get this error until files are closed or forgotten. Raise " +
-        "RLIMIT_NOFILE, or set InodeFileHandles to Prefer. Said once.")]
+        "RLIMIT_NOFILE, or use kernel handles (InodeFileHandles). Said once.")]
     public static partial void OutOfDescriptors(ILogger logger, Errno error);
 
     [LoggerMessage(7, LogLevel.Warning,
@@ -65,6 +65,16 @@ internal static partial class PassthroughLog
     [LoggerMessage(14, LogLevel.Warning,
         "{Option}: client or transport cannot: the client keeps its locks to itself, and nobody else meets them.")]
     public static partial void NoLocks(ILogger logger, string option);
+
+    [LoggerMessage(15, LogLevel.Information,
+        "InodeFileHandles Adaptive: this process cannot use kernel handles here ({Error}); each inode that clients " +
+        "know takes a file descriptor. With CAP_DAC_READ_SEARCH, on a file system with kernel handles, their number " +
+        "is limited.")]
+    public static partial void NoAdaptiveHandles(ILogger logger, Errno error);
+
+    [LoggerMessage(16, LogLevel.Warning,
+        "FdBudget {Wanted} is more than the limit of open files leaves: it is {Budget}. Raise RLIMIT_NOFILE.")]
+    public static partial void BudgetCut(ILogger logger, int wanted, int budget);
 
     [LoggerMessage(13, LogLevel.Information, "The directory {Root} is not there any more ({Error}).")]
     public static partial void RootGone(ILogger logger, string root, Errno error);

@@ -31,6 +31,12 @@ internal struct PinCount
         return false;
     }
 
+    /// <summary>
+    /// Has what is guarded for itself if there are exactly so many users, all of whom the caller speaks for: nobody
+    /// becomes one before <see cref="Start"/>.
+    /// </summary>
+    public bool TryClaim(int users) => Interlocked.CompareExchange(ref _count, 0, users) == users;
+
     /// <summary>Is a user no more; true for the last one, who closes.</summary>
     public bool Release() => Interlocked.Decrement(ref _count) == 0;
 }

@@ -28,7 +28,9 @@ internal sealed unsafe class CallRig : IDisposable
     /// <param name="useHandles">Whether the library keeps inodes by kernel handle.</param>
     /// <param name="entries">How many files the large directory has.</param>
     /// <param name="noOpen">Null, or how many files stay open without OPEN; then no file is open.</param>
-    public CallRig(string parent, bool useHandles, int entries = Entries, int? noOpen = null)
+    /// <param name="isAdaptive">Without <paramref name="useHandles"/>: inodes become handles beyond a budget.</param>
+    public CallRig(
+        string parent, bool useHandles, int entries = Entries, int? noOpen = null, bool isAdaptive = false)
     {
         UseHandles = useHandles;
         Size = entries;
@@ -50,7 +52,8 @@ internal sealed unsafe class CallRig : IDisposable
             CachePolicy = noOpen is null ? CachePolicy.Auto : CachePolicy.Always,
             NoOpen = noOpen is not null,
             NoOpenFiles = noOpen ?? 0,
-            InodeFileHandles = useHandles ? InodeFileHandles.Mandatory : InodeFileHandles.Never,
+            InodeFileHandles = useHandles ? InodeFileHandles.Mandatory
+                : isAdaptive ? InodeFileHandles.Adaptive : InodeFileHandles.Never,
         };
         _fs = new PassthroughFileSystem(config);
         _session = new FuseSession(_fs, new FuseSessionOptions());

@@ -14,8 +14,8 @@ namespace PassthroughFs.Core.Benchmarks.Calls;
 internal sealed class CallTable(Arguments arguments)
 {
     private const int BareColumn = 0;
-    private const int LibraryColumn = 1;
-    private const int MessageColumn = 2;
+    internal const int LibraryColumn = 1;
+    internal const int MessageColumn = 2;
 
     private readonly bool _smoke = arguments.Has("--smoke");
     private readonly int _rounds = arguments.Has("--smoke") ? 1 : arguments.Number("--rounds", 21);
@@ -126,7 +126,7 @@ internal sealed class CallTable(Arguments arguments)
         }
     }
 
-    private static double Time(CallRig rig, CallCase one, int column, int count)
+    internal static double Time(CallRig rig, CallCase one, int column, int count)
     {
         long start = Cpu.Thread;
         switch (column)
@@ -145,7 +145,7 @@ internal sealed class CallTable(Arguments arguments)
         return (double)(Cpu.Thread - start) / count / one.Unit;
     }
 
-    private static double Median(IEnumerable<double> values)
+    internal static double Median(IEnumerable<double> values)
     {
         double[] sorted = [.. values.Order()];
         return sorted[sorted.Length / 2];

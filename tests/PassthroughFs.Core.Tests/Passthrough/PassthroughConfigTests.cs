@@ -54,6 +54,12 @@ public sealed class PassthroughConfigTests : DescriptorCheck
         { config => config.CachePolicy = (CachePolicy)9, ["CachePolicy", "9"] },
         { config => config.DaxFileSize = -1, ["DaxFileSize"] },
         { config => config.RetainedMappings = -1, ["RetainedMappings"] },
+        { config => config.InodeFileHandles = (InodeFileHandles)9, ["InodeFileHandles", "9", "Adaptive"] },
+        { config => config.FdBudget = 100, ["FdBudget", "InodeFileHandles", "Adaptive"] },
+        {
+            config => (config.InodeFileHandles, config.FdBudget) = (InodeFileHandles.Adaptive, 0),
+            ["FdBudget", "0"]
+        },
         { config => config.PosixAcl = true, ["PosixAcl", "Xattr"] },
         {
             config => (config.ExportSupport, config.RetainedMappings) = (true, 0),

@@ -24,6 +24,8 @@ public sealed class UpgradeTests : DescriptorCheck
         { InodeFileHandles.Never, true },
         { InodeFileHandles.Prefer, false },
         { InodeFileHandles.Prefer, true },
+        { InodeFileHandles.Adaptive, false },
+        { InodeFileHandles.Adaptive, true },
     };
 
     private static RequestContext Context => default;
@@ -335,7 +337,8 @@ public sealed class UpgradeTests : DescriptorCheck
     {
         PassthroughFileSystem fs = Uninitialized(config =>
         {
-            (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno);
+            config.Keep(handles);
+            config.UseHostIno = useHostIno;
             configure?.Invoke(config);
         });
         Assert.Equal(Errno.OK, fs.Init(Context, Everything, out _));

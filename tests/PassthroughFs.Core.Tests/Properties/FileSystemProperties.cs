@@ -31,12 +31,20 @@ public sealed class FileSystemProperties : DescriptorCheck
     [InlineData(InodeFileHandles.Prefer, false, true, 1000)]
     [InlineData(InodeFileHandles.Prefer, false, false, 1000)]
     [InlineData(InodeFileHandles.Prefer, true, false, 1000)]
+    [InlineData(InodeFileHandles.Adaptive, false, true, 1000)]
+    [InlineData(InodeFileHandles.Adaptive, false, false, 1000)]
+    [InlineData(InodeFileHandles.Adaptive, true, false, 1000)]
     public void Requests_are_answered_as_the_model_answers_them(
         InodeFileHandles handles, bool useHostIno, bool inMemory, int ofUsual) =>
         Cases.Holds(
             FileSystemSpec.Sequences,
             steps => WithFileSystem(
-                inMemory, config => (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno),
+                inMemory,
+                config =>
+                {
+                    config.Keep(handles);
+                    config.UseHostIno = useHostIno;
+                },
                 fs =>
                 {
                     FileSystemSpecOptions options = Options(fs) with
@@ -54,12 +62,18 @@ public sealed class FileSystemProperties : DescriptorCheck
     [InlineData(InodeFileHandles.Never, false, true)]
     [InlineData(InodeFileHandles.Never, true, false)]
     [InlineData(InodeFileHandles.Prefer, false, false)]
+    [InlineData(InodeFileHandles.Adaptive, false, false)]
     public void Requests_are_answered_as_the_model_answers_them_whoever_goes_on_meanwhile(
         InodeFileHandles handles, bool useHostIno, bool inMemory) =>
         Cases.Holds(
             FileSystemSpec.Sequences,
             steps => WithFileSystem(
-                inMemory, config => (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno),
+                inMemory,
+                config =>
+                {
+                    config.Keep(handles);
+                    config.UseHostIno = useHostIno;
+                },
                 fs =>
                 {
                     PassthroughFileSystem current = fs;
@@ -87,6 +101,8 @@ public sealed class FileSystemProperties : DescriptorCheck
     [InlineData(InodeFileHandles.Never, false, true)]
     [InlineData(InodeFileHandles.Never, true, false)]
     [InlineData(InodeFileHandles.Prefer, false, false)]
+    [InlineData(InodeFileHandles.Adaptive, false, false)]
+    [InlineData(InodeFileHandles.Adaptive, true, true)]
     public void Requests_by_forgotten_numbers_are_answered_as_the_model_answers_them(
         InodeFileHandles handles, bool useHostIno, bool inMemory)
     {
@@ -95,8 +111,11 @@ public sealed class FileSystemProperties : DescriptorCheck
             FileSystemSpec.Sequences,
             steps => WithFileSystem(
                 inMemory,
-                config => (config.InodeFileHandles, config.UseHostIno, config.ExportSupport) =
-                    (handles, useHostIno, true),
+                config =>
+                {
+                    config.Keep(handles);
+                    (config.UseHostIno, config.ExportSupport) = (useHostIno, true);
+                },
                 fs => FileSystemSpec.Check(
                     fs,
                     Options(fs) with

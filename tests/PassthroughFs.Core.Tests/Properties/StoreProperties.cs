@@ -66,6 +66,22 @@ public sealed class StoreProperties : DescriptorCheck
         { "reopened after a restart, host numbers", Reopened with { UseHostIno = true } },
         { "reopened after a restart, handles alone", Reopened with { SomeHaveDescriptors = false } },
         { "nothing remembered", new InodeStoreSetup { RetainedMappings = 0 } },
+        { "descriptors that become handles", Adaptive },
+        { "descriptors that become handles, mounts", Adaptive with { UseMountIds = true, RetainedMappings = 100 } },
+        { "descriptors that become handles, host numbers", Adaptive with { UseHostIno = true, RetainedMappings = 2 } },
+    };
+
+    private static InodeStoreSetup Adaptive => new()
+    {
+        UseHandles = true,
+        Create = setup => new InodeStore(
+            setup.UseHostIno ? new InodeAllocator() : null, setup.RetainedMappings, null, false, hasRing: true),
+        CloseDescriptor = CloseDescriptor,
+        KeepDescriptor = (store, node, fd) =>
+        {
+            using HostInode inode = store.Get(node);
+            return store.TryKeepFd(inode, fd);
+        },
     };
 
     private static InodeStoreSetup Reopened => new()
@@ -83,6 +99,28 @@ public sealed class StoreProperties : DescriptorCheck
     {
         Assert.NotNull(name);
         Cases.Holds(InodeStoreSpec.Sequences, steps => InodeStoreSpec.Check(setup, s_descriptors, steps));
+    }
+
+    /// <summary>Picks all that have a descriptor, as one that is cold is picked, and closes that of one.</summary>
+    private static bool CloseDescriptor(InodeStore store, NodeId node, KernelHandle handle)
+    {
+        int[] picked = new int[store.Count];
+        int count = store.PickCold(picked, 1, insists: true);
+        bool isClosed = false;
+        foreach (int slot in picked.AsSpan(0, count))
+        {
+            if (store.Picked(slot).Node == node)
+            {
+                isClosed = store.CloseFd(slot, handle, -1);
+            }
+            else
+            {
+                store.PutBack(slot, forGood: false);
+            }
+        }
+
+        Assert.False(store.IsClosing);
+        return isClosed;
     }
 
     /// <summary>A store that goes on from another's state, written and read.</summary>

@@ -16,6 +16,7 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     [Theory]
     [InlineData(InodeFileHandles.Never)]
     [InlineData(InodeFileHandles.Prefer)]
+    [InlineData(InodeFileHandles.Adaptive)]
     public void Two_lookups_of_a_new_inode_give_one_node(InodeFileHandles handles)
     {
         _directory.File("f");
@@ -35,6 +36,7 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     [Theory]
     [InlineData(InodeFileHandles.Never)]
     [InlineData(InodeFileHandles.Prefer)]
+    [InlineData(InodeFileHandles.Adaptive)]
     public void A_hard_link_that_is_looked_up_while_its_inode_is_forgotten_is_the_same_node(InodeFileHandles handles)
     {
         _directory.File("f");
@@ -116,6 +118,8 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Never, false)]
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Prefer, true)]
     [InlineData("LookupAt: knows the identity", InodeFileHandles.Prefer, false)]
+    [InlineData("LookupAt: knows the identity", InodeFileHandles.Adaptive, true)]
+    [InlineData("LookupAt: knows the identity", InodeFileHandles.Adaptive, false)]
     [InlineData("LookupAt: knows the handle", InodeFileHandles.Prefer, true)]
     public void A_lookup_during_a_rename_gives_one_of_the_two_files_whole(
         string point, InodeFileHandles handles, bool areKnown)
@@ -278,8 +282,9 @@ public sealed class FileSystemInterleavingTests : DescriptorCheck
 
     private PassthroughFileSystem New(InodeFileHandles handles)
     {
-        var fs = new PassthroughFileSystem(
-            new PassthroughConfig { RootDir = _directory.Path, InodeFileHandles = handles });
+        var config = new PassthroughConfig { RootDir = _directory.Path };
+        config.Keep(handles);
+        var fs = new PassthroughFileSystem(config);
         Assert.Equal(Errno.OK, fs.Init(default, (InitFlags)ulong.MaxValue, out _));
         return fs;
     }

@@ -18,10 +18,15 @@ public sealed class FileSystemStressTests : DescriptorCheck
     [InlineData(InodeFileHandles.Never, false)]
     [InlineData(InodeFileHandles.Never, true)]
     [InlineData(InodeFileHandles.Prefer, false)]
+    [InlineData(InodeFileHandles.Adaptive, false)]
+    [InlineData(InodeFileHandles.Adaptive, true)]
     public void Lookup_forget_rename_unlink_and_create_at_once_lose_no_node(InodeFileHandles handles, bool useHostIno)
     {
-        using PassthroughFileSystem fs = New(
-            config => (config.InodeFileHandles, config.UseHostIno) = (handles, useHostIno));
+        using PassthroughFileSystem fs = New(config =>
+        {
+            config.Keep(handles);
+            config.UseHostIno = useHostIno;
+        });
         void Use(Random random)
         {
             string name = s_names[random.Next(s_names.Length)];
@@ -127,10 +132,11 @@ public sealed class FileSystemStressTests : DescriptorCheck
     [Theory]
     [InlineData(InodeFileHandles.Never)]
     [InlineData(InodeFileHandles.Prefer)]
+    [InlineData(InodeFileHandles.Adaptive)]
     public void A_hard_link_that_comes_while_its_inode_is_forgotten_is_the_same_inode(InodeFileHandles handles)
     {
         _directory.File("f", "content");
-        using PassthroughFileSystem fs = New(config => config.InodeFileHandles = handles);
+        using PassthroughFileSystem fs = New(config => config.Keep(handles));
         int next = 0;
         void Forget(Random random)
         {
@@ -158,11 +164,12 @@ public sealed class FileSystemStressTests : DescriptorCheck
     [Theory]
     [InlineData(InodeFileHandles.Never)]
     [InlineData(InodeFileHandles.Prefer)]
+    [InlineData(InodeFileHandles.Adaptive)]
     public void The_end_of_a_session_is_safe_against_every_request(InodeFileHandles handles)
     {
         _directory.Folder("d");
         _directory.File("d/f", "content");
-        using PassthroughFileSystem fs = New(config => config.InodeFileHandles = handles);
+        using PassthroughFileSystem fs = New(config => config.Keep(handles));
         static void Expect(Errno result) => Assert.True(
             result is Errno.OK or Errno.EBADF or Errno.EEXIST or Errno.ENOENT or Errno.ENOTDIR or Errno.ESTALE,
             $"{result}");

@@ -37,6 +37,8 @@ public sealed class CommandLineTests
         ("--killpriv-v2", ["KillprivV2=True"]),
         ("--inode-file-handles prefer", ["InodeFileHandles=Prefer"]),
         ("--inode-file-handles mandatory", ["InodeFileHandles=Mandatory"]),
+        ("--inode-file-handles never", ["InodeFileHandles=Never"]),
+        ("--fd-budget 100", ["FdBudget=100"]),
         ("--use-host-ino", ["UseHostIno=True"]),
         ("--seal-size", ["SealSize=True"]),
         ("--posix-locks", ["PosixLocks=True"]),
@@ -138,7 +140,7 @@ public sealed class CommandLineTests
     }
 
     [Fact]
-    public void Without_options_the_librarys_defaults_hold()
+    public void Without_options_the_librarys_defaults_hold_and_descriptors_have_a_budget()
     {
         MountOptions options = Parse(["/source", "/mount"]);
         Assert.Equal("/source", options.Source);
@@ -148,7 +150,7 @@ public sealed class CommandLineTests
         Assert.Equal(Math.Max(2, Environment.ProcessorCount), options.Threads);
 
         // This program does nothing but serve.
-        var expected = new PassthroughConfig { ClearUmask = true };
+        var expected = new PassthroughConfig { ClearUmask = true, InodeFileHandles = InodeFileHandles.Adaptive };
         Assert.Equal(Values(expected), Values(options.Config));
     }
 

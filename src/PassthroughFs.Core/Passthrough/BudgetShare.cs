@@ -1,0 +1,67 @@
+using System;
+using System.Threading;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <summary>
+/// The file systems of this process that keep to a budget of descriptors: what the process may open is there for all
+/// of them, and the one that has most gives way first.
+/// </summary>
+internal static class BudgetShare
+{
+    private static readonly Lock s_lock = new();
+    private static PassthroughFileSystem[] s_all = [];
+
+    /// <summary>How many descriptors they hold together.</summary>
+    public static int HeldFds
+    {
+        get
+        {
+            int sum = 0;
+            foreach (PassthroughFileSystem fs in Volatile.Read(ref s_all))
+            {
+                sum += fs.HeldFds;
+            }
+
+            return sum;
+        }
+    }
+
+    public static void Join(PassthroughFileSystem fs)
+    {
+        lock (s_lock)
+        {
+            if (Array.IndexOf(s_all, fs) < 0)
+            {
+                Volatile.Write(ref s_all, [.. s_all, fs]);
+            }
+        }
+    }
+
+    public static void Leave(PassthroughFileSystem fs)
+    {
+        lock (s_lock)
+        {
+            Volatile.Write(ref s_all, Array.FindAll(s_all, other => other != fs));
+        }
+    }
+
+    /// <summary>Closes descriptors of inodes of the file system that has most; returns how many.</summary>
+    public static int CloseCold(int count)
+    {
+        PassthroughFileSystem? richest = null;
+        foreach (PassthroughFileSystem fs in Volatile.Read(ref s_all))
+        {
+            richest = richest is null || fs.Inodes.FdCount > richest.Inodes.FdCount ? fs : richest;
+        }
+
+        if (richest?.TryVisit() != true)
+        {
+            return 0;
+        }
+
+        int closed = richest.CloseCold(count, insists: true);
+        richest.EndVisit();
+        return closed;
+    }
+}
