@@ -225,7 +225,10 @@ public sealed class UpgradeTests : IDisposable
     {
         _mount = MountProcess.Launch(
             _source.Path, _at.Path,
-            ["sh", "-c", "ulimit -n 400 && exec \"$@\"", "sh", .. MountProcess.Command, _source.Path, _at.Path]);
+            [
+                "sh", "-c", "ulimit -n 400 && exec \"$@\"", "sh", .. MountProcess.Command, "--inode-file-handles", "never",
+                _source.Path, _at.Path,
+            ]);
         _mount.AwaitServing();
         _watchdog = new Watchdog(_mount, 90);
         Shell.Script("for i in $(seq 500); do echo $i > f$i; done", _source.Path);
