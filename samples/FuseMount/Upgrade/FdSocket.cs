@@ -89,7 +89,10 @@ internal static unsafe class FdSocket
             {
                 message = new MessageHeader
                 {
-                    Segments = &segment, SegmentCount = 1, Control = control, ControlLength = ControlSize,
+                    Segments = &segment,
+                    SegmentCount = 1,
+                    Control = control,
+                    ControlLength = ControlSize,
                 };
 
                 // Sound: as above.

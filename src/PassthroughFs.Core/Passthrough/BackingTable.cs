@@ -161,7 +161,10 @@ internal sealed partial class BackingTable(
             {
                 var entry = new Entry
                 {
-                    Id = from.Id, Opens = from.Opens, IsMarked = from.IsMarked, IsTold = from.IsTold,
+                    Id = from.Id,
+                    Opens = from.Opens,
+                    IsMarked = from.IsMarked,
+                    IsTold = from.IsTold,
                 };
                 if (_entries.TryAdd(from.Node.Value, entry) && from.IsMarked)
                 {

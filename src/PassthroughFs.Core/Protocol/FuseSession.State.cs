@@ -95,7 +95,10 @@ public sealed partial class FuseSession
             restoreWaiters();
             _connection = new FuseConnection
             {
-                Flags = flags, Minor = minor, MaxWrite = (int)maxWrite, MaxRead = (int)maxRead,
+                Flags = flags,
+                Minor = minor,
+                MaxWrite = (int)maxWrite,
+                MaxRead = (int)maxRead,
             };
         }
     }
