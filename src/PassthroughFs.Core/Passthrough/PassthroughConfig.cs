@@ -212,6 +212,9 @@ public sealed class PassthroughConfig
             InitFlags wanted = InitFlags.FUSE_ASYNC_READ | InitFlags.FUSE_ATOMIC_O_TRUNC | InitFlags.FUSE_ASYNC_DIO |
                 InitFlags.FUSE_PARALLEL_DIROPS | InitFlags.FUSE_DONT_MASK | InitFlags.FUSE_CREATE_SUPP_GROUP |
                 InitFlags.FUSE_ABORT_ERROR;
+
+            // What is opened for direct I/O, by the policy or by a program, programs still want to map.
+            wanted |= InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP;
             if (Readdirplus)
             {
                 wanted |= InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO;
@@ -226,11 +229,6 @@ public sealed class PassthroughConfig
             if (CachePolicy is CachePolicy.Auto or CachePolicy.Always)
             {
                 wanted |= InitFlags.FUSE_CACHE_SYMLINKS;
-            }
-            else
-            {
-                // Every open is direct, and programs still want to map files.
-                wanted |= InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP;
             }
 
             wanted |= If(Writeback, InitFlags.FUSE_WRITEBACK_CACHE);

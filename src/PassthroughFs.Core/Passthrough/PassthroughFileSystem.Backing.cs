@@ -37,7 +37,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>Makes the handle of a file that was opened for the client; the fd is taken over.</summary>
     private Errno AddFile(NodeId node, ulong device, int fd, uint flags, out OpenReply reply)
     {
-        OpenReplyFlags replyFlags = FileReplyFlags();
+        OpenReplyFlags replyFlags = FileReplyFlags(flags);
         if (!_posixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || HasNothingToFlush(device, fd)))
         {
             replyFlags |= OpenReplyFlags.FOPEN_NOFLUSH;

@@ -98,13 +98,20 @@ public sealed unsafe partial class PassthroughFileSystem
         return flags & ~Linux.O_APPEND;
     }
 
-    private OpenReplyFlags FileReplyFlags() => Config.CachePolicy switch
+    private OpenReplyFlags FileReplyFlags(uint flags)
     {
-        CachePolicy.Never or CachePolicy.Metadata =>
-            OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES,
-        CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
-        _ => OpenReplyFlags.None,
-    };
+        const OpenReplyFlags Direct = OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES;
+        return Config.CachePolicy switch
+        {
+            CachePolicy.Never or CachePolicy.Metadata => Direct,
+
+            // Else Linux asks for attributes before each direct read, in case its cache has to go, and lets direct
+            // writes to one file wait for each other.
+            _ when (flags & Linux.O_DIRECT) != 0 && _directMayMap && !_writeback => Direct,
+            CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
+            _ => OpenReplyFlags.None,
+        };
+    }
 
     /// <summary>Opens a node for the client.</summary>
     private Errno OpenNode(

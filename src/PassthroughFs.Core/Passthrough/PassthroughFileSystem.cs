@@ -49,6 +49,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private volatile bool _inodeDax;
     private volatile bool _submounts;
     private volatile bool _dontMask;
+    private volatile bool _directMayMap;
 
     private int _saidOutOfDescriptors;
     private int _saidNoHandles;
@@ -317,6 +318,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
         _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
         _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
+        _directMayMap = accepted.HasFlag(InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP);
     }
 
     /// <summary>Makes this thread the caller, to make a new file.</summary>

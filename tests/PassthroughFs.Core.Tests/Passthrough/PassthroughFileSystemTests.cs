@@ -229,6 +229,26 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         Assert.Equal(directory, reply.Flags);
     }
 
+    [Theory]
+    [InlineData(CachePolicy.Auto, true, false, true)]
+    [InlineData(CachePolicy.Always, true, false, true)]
+    [InlineData(CachePolicy.Auto, false, false, false)]
+    [InlineData(CachePolicy.Always, true, true, false)]
+    public void Who_reads_directly_is_not_asked_for_attributes_first(
+        CachePolicy policy, bool mayMap, bool writeback, bool expected)
+    {
+        _directory.File("f");
+        using var fs = New(config => (config.CachePolicy, config.Writeback) = (policy, writeback));
+        InitFlags offered = InitFlags.FUSE_WRITEBACK_CACHE | (mayMap ? InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP : 0);
+        Assert.Equal(Errno.OK, fs.Init(default, offered, out _));
+        fs.Lookup(default, NodeId.Root, "f", out Entry entry);
+        const OpenReplyFlags Direct = OpenReplyFlags.FOPEN_DIRECT_IO | OpenReplyFlags.FOPEN_PARALLEL_DIRECT_WRITES;
+        Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDWR | Linux.O_DIRECT, 0, out OpenReply reply));
+        Assert.Equal(expected ? Direct : OpenReplyFlags.None, reply.Flags & Direct);
+        Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDWR, 0, out reply));
+        Assert.Equal(OpenReplyFlags.None, reply.Flags & Direct);
+    }
+
     [Fact]
     public void Where_a_close_may_do_something_the_client_tells_of_it()
     {
