@@ -34,7 +34,7 @@ internal abstract class Served : IDisposable
     /// <param name="inner">The file system.</param>
     /// <param name="options">The options.</param>
     /// <param name="path">Which of several it is.</param>
-    protected static IBackendFileSystem WithIds(IBackendFileSystem inner, MountOptions options, string path)
+    protected static IBackendFileSystem WithMaps(IBackendFileSystem inner, MountOptions options, string path)
     {
         IdMap? users = options.UserMaps.For(path);
         IdMap? groups = options.GroupMaps.For(path);
@@ -63,7 +63,7 @@ internal sealed class ServedDirectory : Served
     {
         _fileSystem = fileSystem;
         _state = state;
-        FileSystem = WithIds(fileSystem, options, "/");
+        FileSystem = WithMaps(fileSystem, options, "/");
         if (!hasPredecessor)
         {
             state?.Load(fileSystem);

@@ -177,7 +177,7 @@ internal sealed class ServedTree : Served
             ?? throw new MountException($"the running program does not say what is mounted at {mount.Path}");
         PassthroughFileSystem fileSystem = CreateAt(source.Source);
         Register(mount, new NamedSource(source.Path, source.Source), fileSystem);
-        return WithIds(fileSystem, _options, source.Path);
+        return WithMaps(fileSystem, _options, source.Path);
     }
 
     private void Mount(NamedSource source, PassthroughFileSystem fileSystem)
@@ -190,7 +190,7 @@ internal sealed class ServedTree : Served
             }
 
             VfsMount mount = InUsersWords(
-                () => _vfs.Mount(source.Path, WithIds(fileSystem, _options, source.Path)));
+                () => _vfs.Mount(source.Path, WithMaps(fileSystem, _options, source.Path)));
             Register(mount, source, fileSystem);
         }
     }
