@@ -2,9 +2,12 @@ using System;
 using System.Diagnostics;
 using System.Globalization;
 using System.IO;
+using System.Text;
 using System.Threading.Tasks;
 using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.IntegrationTests.Vhost;
 using PassthroughFs.Core.IntegrationTests.Ways;
+using PassthroughFs.Core.IntegrationTests.Wire;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Mounts;
@@ -48,6 +51,35 @@ public sealed class BudgetTests(ITestOutputHelper output)
             Assert.Equal(
                 ("", expected.ToString(CultureInfo.InvariantCulture)), (result.Error, result.Out.Trim()));
         }
+    }
+
+    [Fact]
+    public void Both_programs_keep_to_the_budget_they_are_given()
+    {
+        const int Files = 600, Budget = 100;
+        Require.Root();
+        using var source = new TempDirectory(Backing.Tmpfs);
+        for (int i = 0; i < Files; i++)
+        {
+            File.WriteAllText(source[$"f{i}"], "");
+        }
+
+        using var at = new TempDirectory();
+        using (MountProcess mount = MountProcess.Start(source.Path, at.Path, "--fd-budget", $"{Budget}"))
+        {
+            using var watchdog = new Watchdog(mount);
+            Assert.Equal($"{Files}", Shell.Script("find . -type f -size -2 | wc -l", at.Path, 60).Out.Trim());
+            Assert.InRange(mount.OpenBelow(source.Path).Length, 1, Budget);
+        }
+
+        using var daemon = new DaemonProcess(source.Path, "--num-request-queues", "2", "--fd-budget", $"{Budget}");
+        using var client = new FuseClient(new VhostChannel(daemon.SocketPath));
+        for (int i = 0; i < Files; i++)
+        {
+            Assert.Equal(Core.Api.Errno.OK, client.Lookup(1, Encoding.UTF8.GetBytes($"f{i}"), out _));
+        }
+
+        Assert.InRange(daemon.OpenBelow(source.Path).Length, 1, Budget);
     }
 
     [Fact]
