@@ -37,6 +37,7 @@ internal sealed unsafe class Daemon
         string shared = Path.GetFullPath(options.SharedDir);
         Sandbox.Check(options.Sandbox, shared, options.Config);
         using SandboxInside? inside = options.Sandbox == SandboxMode.Namespace ? SandboxInside.Find() : null;
+        DescriptorKind.Prepare();
         if (!Directory.Exists(shared))
         {
             throw new DaemonException(
@@ -83,6 +84,7 @@ internal sealed unsafe class Daemon
             using SafeFileHandle connection = _socket.Accept();
             if (connection.IsInvalid)
             {
+                Rest();
                 continue;
             }
 
@@ -127,7 +129,19 @@ internal sealed unsafe class Daemon
             {
                 Log.SecondConnection(_logger);
             }
+            else
+            {
+                Rest();
+            }
         }
+    }
+
+    // Without a descriptor left nobody can be accepted, and who waits makes the socket readable again and again.
+    private void Rest()
+    {
+        const int milliseconds = 50;
+        var stop = new Libc.PollFd(Libc.Number(_stop), Libc.POLLIN);
+        _ = Libc.poll(&stop, 1, milliseconds); // SAFETY: one entry, of this frame.
     }
 
     private bool Wait(SafeFileHandle handle) => Wait(handle, null, out _);

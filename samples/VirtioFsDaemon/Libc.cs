@@ -27,6 +27,8 @@ internal static unsafe partial class Libc
     public const int MSG_NOSIGNAL = 0x4000;
     public const int MSG_CMSG_CLOEXEC = 0x40000000;
     public const int F_SETFD = 2;
+    public const int F_GETFL = 3;
+    public const int F_SETFL = 4;
     public const int FD_CLOEXEC = 1;
     public const int EFD_CLOEXEC = 0x80000;
     public const int EFD_NONBLOCK = 0x800;
@@ -40,7 +42,6 @@ internal static unsafe partial class Libc
     public const int MAP_SHARED = 1;
     public const int MAP_NORESERVE = 0x4000;
     public const int RLIMIT_NOFILE = 7;
-    public const int SEEK_END = 2;
 
     public const Errno ECONNRESET = (Errno)104;
     public const Errno ECONNREFUSED = (Errno)111;
@@ -97,22 +98,16 @@ internal static unsafe partial class Libc
     private static partial int* __errno_location();
 
     [LibraryImport("libc")]
-    public static partial nint read(int fd, byte* buffer, nuint count);
-
-    [LibraryImport("libc")]
     private static partial nint write(int fd, byte* buffer, nuint count);
 
     [LibraryImport("libc")]
     public static partial int open(byte* path, int flags);
 
     [LibraryImport("libc")]
-    private static partial int statx(int directory, byte* path, int flags, uint mask, byte* buffer);
+    public static partial int statx(int directory, byte* path, int flags, uint mask, byte* buffer);
 
     [LibraryImport("libc")]
     public static partial int fcntl(int fd, int command, nint argument);
-
-    [LibraryImport("libc")]
-    public static partial long lseek(int fd, long offset, int whence);
 
     [LibraryImport("libc")]
     private static partial int eventfd(uint initial, int flags);
@@ -161,6 +156,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int unlinkat(int directory, byte* path, int flags);
+
+    [LibraryImport("libc")]
+    public static partial nint readlinkat(int directory, byte* path, byte* buffer, nuint size);
 
     [LibraryImport("libc")]
     public static partial int chroot(byte* path);

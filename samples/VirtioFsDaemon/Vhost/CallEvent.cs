@@ -28,7 +28,8 @@ internal sealed class CallEvent : IDisposable
     /// <summary>Calls.</summary>
     public void Signal()
     {
-        // The lock keeps the number from being another file's by now; writing to an eventfd does not wait.
+        // The lock keeps the number from being another file's by now. Writing to an eventfd does not wait: it was made
+        // non-blocking when it came, and one that is full says all there is to say already.
         lock (_lock)
         {
             if (_fd is not null)

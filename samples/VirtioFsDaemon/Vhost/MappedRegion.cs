@@ -34,8 +34,12 @@ internal sealed unsafe class MappedRegion : GuestRegion
                 $"a memory region of {info.Length:x} bytes at {info.GuestAddress:x}, offset {info.Offset:x}");
         }
 
-        long size = Libc.lseek(Libc.Number(fd), 0, Libc.SEEK_END);
-        if (size < 0 || (ulong)size < info.Offset + info.Length)
+        if (!DescriptorKind.IsMemory(fd, out ulong size))
+        {
+            throw new VhostException("a memory region in a descriptor that is no regular file");
+        }
+
+        if (size < info.Offset + info.Length)
         {
             throw new VhostException(
                 $"a memory region up to {info.Offset + info.Length:x} in a file of {size:x} bytes");

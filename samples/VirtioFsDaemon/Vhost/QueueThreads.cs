@@ -193,7 +193,9 @@ internal sealed unsafe class QueueThreads : IDisposable
         }
     }
 
-    // The ring is where the map of whoever looks at it has it: that is the map which cannot go away. Under the lock.
+    // The queue takes its pointers from the map of the thread that uses it: the lease of that thread keeps this map. A
+    // map that lacks the rings changes nothing, so that a thread with an older lease still answers through its own.
+    // Under the lock.
     private bool Map(MemoryMap map)
     {
         if (_mapped == map)

@@ -1,7 +1,6 @@
 using System;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
-using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
@@ -64,7 +63,7 @@ internal sealed partial class VhostConnection
         SafeFileHandle? fd = message.FdCount == 0 ? null : message.TakeFd();
         try
         {
-            if (fd is not null && !IsEvent(fd))
+            if (fd is not null && !DescriptorKind.IsEvent(fd))
             {
                 throw new VhostException($"{message.Request} with a descriptor that is no eventfd");
             }
@@ -102,10 +101,4 @@ internal sealed partial class VhostConnection
     private VhostQueue Queue(uint index) => index < _queues.Length
         ? _queues[index]
         : throw new VhostException($"queue {index} of {_queues.Length}");
-
-    // A write to an eventfd never waits; to what else might come here it could, and a queue's thread with it. An
-    // eventfd refuses to be read by less than its counter; files, pipes and sockets have nothing against reading
-    // nothing.
-    private static unsafe bool IsEvent(SafeFileHandle fd) =>
-        Libc.read(Libc.Number(fd), null, 0) < 0 && Libc.LastError == Errno.EINVAL; // Sound: no byte is read.
 }

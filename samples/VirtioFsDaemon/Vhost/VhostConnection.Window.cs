@@ -1,5 +1,6 @@
 using System;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
@@ -25,7 +26,14 @@ internal sealed partial class VhostConnection
     private void SetBackendRequestFd(VhostMessage message)
     {
         message.ExpectFds(1);
-        _backend.Replace(message.TakeFd());
+        SafeFileHandle fd = message.TakeFd();
+        if (!DescriptorKind.IsSocket(fd))
+        {
+            fd.Dispose();
+            throw new VhostException($"{message.Request} with a descriptor that is no socket");
+        }
+
+        _backend.Replace(fd);
         OfferWindow();
     }
 

@@ -69,16 +69,27 @@ internal sealed unsafe class SplitQueue
     public static bool IsValidSize(int size) => size is > 0 and <= MaxSize && (size & (size - 1)) == 0;
 
     /// <summary>Finds the rings in a map, at first and each time when the map was replaced.</summary>
-    /// <returns>False if one of them is not there in one piece, or not aligned: the queue cannot be used.</returns>
+    /// <returns>
+    /// False if one of them is not there in one piece, or not aligned: the queue cannot be used with this map, and
+    /// stays with the one before.
+    /// </returns>
     public bool TryMap(MemoryMap memory, RingAddresses addresses)
     {
-        _descriptors = (Descriptor*)memory.FindUser(addresses.Descriptors, (ulong)_size * DescriptorBytes);
-        _available = (ushort*)memory.FindUser(addresses.Available, 4 + ((ulong)_size * 2) + 2);
-        _used = (ushort*)memory.FindUser(addresses.Used, 4 + ((ulong)_size * 8) + 2);
+        byte* descriptors = memory.FindUser(addresses.Descriptors, (ulong)_size * DescriptorBytes);
+        byte* available = memory.FindUser(addresses.Available, 4 + ((ulong)_size * 2) + 2);
+        byte* used = memory.FindUser(addresses.Used, 4 + ((ulong)_size * 8) + 2);
 
         // What counts is where they are here; a region may begin at an odd place of its own.
-        return _descriptors != null && _available != null && _used != null
-            && new RingAddresses((ulong)_descriptors, (ulong)_available, (ulong)_used).AreAligned;
+        if (descriptors == null || available == null || used == null
+            || !new RingAddresses((ulong)descriptors, (ulong)available, (ulong)used).AreAligned)
+        {
+            return false;
+        }
+
+        _descriptors = (Descriptor*)descriptors;
+        _available = (ushort*)available;
+        _used = (ushort*)used;
+        return true;
     }
 
     /// <summary>Takes up where the used ring says that the queue's former user stopped.</summary>

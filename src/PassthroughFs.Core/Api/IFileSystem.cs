@@ -449,11 +449,6 @@ public interface IFileSystem
         in RequestContext context, NodeId node, Handle handle, uint mode, ulong offset, ulong length) => Errno.ENOSYS;
 
     /// <summary>Finds the next data or hole of a file.</summary>
-    /// <remarks>
-    /// With <see cref="InitFlags.FUSE_WRITEBACK_CACHE"/> agreed on, answer ENOSYS: the client may hold data of the file
-    /// that it has not sent yet, and would take them for a hole. A Linux client then counts a whole file as data, for as
-    /// long as the session lasts.
-    /// </remarks>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>
     /// <param name="handle">An open file of it.</param>

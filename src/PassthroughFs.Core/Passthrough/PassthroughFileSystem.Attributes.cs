@@ -276,10 +276,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (result == Errno.OK && (valid & (SetAttrFields.FATTR_UID | SetAttrFields.FATTR_GID)) != 0)
         {
-            result = SetOwner(
-                fd.Value,
-                (valid & SetAttrFields.FATTR_UID) != 0 ? request.Uid : uint.MaxValue,
-                (valid & SetAttrFields.FATTR_GID) != 0 ? request.Gid : uint.MaxValue);
+            bool hasUid = (valid & SetAttrFields.FATTR_UID) != 0, hasGid = (valid & SetAttrFields.FATTR_GID) != 0;
+            result = (hasUid && request.Uid == ProcessIdentity.NoId) || (hasGid && request.Gid == ProcessIdentity.NoId)
+                ? Errno.EINVAL
+                : SetOwner(
+                    fd.Value, hasUid ? request.Uid : ProcessIdentity.NoId, hasGid ? request.Gid : ProcessIdentity.NoId);
         }
 
         if (result == Errno.OK && (valid & SetAttrFields.FATTR_SIZE) != 0)

@@ -17,6 +17,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// </remarks>
 internal sealed unsafe class ProcessIdentity
 {
+    /// <summary>No user and no group: what chown(2) and setresuid(2) take for "as it is".</summary>
+    public const uint NoId = uint.MaxValue;
+
     [ThreadStatic]
     private static uint[]? t_callerGroups;
 
@@ -51,10 +54,18 @@ internal sealed unsafe class ProcessIdentity
     /// With all supplementary groups of the caller's process, instead of those that the request carries.
     /// </param>
     /// <param name="switched">What to give to <see cref="Return"/>.</param>
-    /// <returns>EPERM if the caller is somebody else and the process may not change its identity.</returns>
+    /// <returns>
+    /// EPERM if the caller is somebody else and the process may not change its identity; EINVAL for an id of -1, which
+    /// the system calls take for "as it is": the caller would be the server.
+    /// </returns>
     public Errno Become(in RequestContext context, bool asProcess, out Switched switched)
     {
         switched = Switched.Nothing;
+        if (context.Uid == NoId || context.Gid == NoId)
+        {
+            return Errno.EINVAL;
+        }
+
         if (context.Uid == _uid && context.Gid == _gid)
         {
             return Errno.OK;

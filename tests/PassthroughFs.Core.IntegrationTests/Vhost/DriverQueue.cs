@@ -88,6 +88,9 @@ internal sealed unsafe class DriverQueue : IDisposable
         }
     }
 
+    /// <summary>Whether the device has given a chain back, called for or not.</summary>
+    public bool HasUsed => Volatile.Read(ref UsedWords[1]) != _seenUsed;
+
     /// <summary>Waits for the next used entry.</summary>
     public (uint Head, uint Length) AwaitUsed(int milliseconds = 30_000)
     {

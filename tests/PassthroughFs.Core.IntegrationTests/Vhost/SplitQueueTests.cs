@@ -120,6 +120,25 @@ public sealed unsafe class SplitQueueTests : IDisposable
     }
 
     [Fact]
+    public void A_map_without_the_rings_changes_nothing_for_who_holds_an_older_one()
+    {
+        _driver.SubmitChain([(8192, 40, false)]);
+        Assert.Equal(TakeResult.Request, Take());
+        using var empty = new GuestMemory();
+        Assert.False(_queue.TryMap(empty.Current, Addresses));
+
+        // Only one of the rings goes.
+        foreach (RingAddresses gone in (RingAddresses[])[
+            Addresses with { Descriptors = 16 }, Addresses with { Available = 16 }, Addresses with { Used = 16 }])
+        {
+            Assert.False(_queue.TryMap(_memory.Current, gone));
+        }
+
+        _queue.Complete(_chain.Head, 7);
+        Assert.Equal((0u, 7u), _driver.AwaitUsed(0));
+    }
+
+    [Fact]
     public void A_head_outside_of_the_queue_breaks_it()
     {
         _driver.Submit(Size);

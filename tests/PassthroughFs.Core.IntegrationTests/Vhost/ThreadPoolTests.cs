@@ -45,7 +45,7 @@ public sealed class ThreadPoolTests : IDisposable
         mount.Signal(SIGSTOP);
         try
         {
-            daemon.Await(() => IsStopped(mount.Pid), "the mount is not stopped");
+            daemon.Await(() => ProcessState.IsStopped(mount.Pid), "the mount is not stopped");
 
             // Two at once, for which there is one kick; then one after another.
             channel.Queue(1).Submit(slots.Prepare(0, file.Id), slots.Prepare(1, FuseClient.Root));
@@ -118,9 +118,6 @@ public sealed class ThreadPoolTests : IDisposable
                 Enumerable.Range(0, 16), Enumerable.Range(0, 16).Select(_ => slots.Await()).ToArray().Order());
         }
     }
-
-    private static bool IsStopped(int pid) => Directory.GetDirectories($"/proc/{pid}/task").All(
-        task => File.ReadAllText(Path.Combine(task, "stat")).Split(')')[^1].StartsWith(" T", StringComparison.Ordinal));
 
     private DaemonProcess Start(params string[] options) =>
         new(_shared.Path, ["--num-request-queues", "2", .. options]);

@@ -78,6 +78,56 @@ internal static unsafe partial class VhostNative
             : throw new InvalidOperationException($"no memfd: {Marshal.GetLastPInvokeErrorMessage()}");
     }
 
+    /// <summary>A blocking eventfd whose counter takes no more.</summary>
+    public static int NewFullEvent()
+    {
+        int fd = EventFd(0, CloseOnExec);
+        ulong most = ulong.MaxValue - 1;
+        _ = Native.Write(fd, (byte*)&most, 8);
+        return fd;
+    }
+
+    /// <summary>A descriptor that no front end should send, and another that must stay open as long, or -1.</summary>
+    public static int NewOdd(string kind, out int companion)
+    {
+        companion = -1;
+        int* pair = stackalloc int[2];
+        switch (kind)
+        {
+            case "pipe":
+                _ = Pipe2(pair, CloseOnExec);
+                (int fd, companion) = (pair[0], pair[1]);
+                return fd;
+            case "socket":
+                (companion, fd) = NewPair();
+                return fd;
+            case "inotify":
+                return InotifyInit1(CloseOnExec);
+            case "epoll":
+                return EpollCreate1(CloseOnExec);
+            case "memfd":
+                return NewMemory(4096);
+            case "terminal":
+                return Open(Bytes.Z("/dev/ptmx"), 2 | CloseOnExec);
+            case "directory":
+                return Open(Bytes.Z("/"), CloseOnExec);
+            default:
+                return Open(Bytes.Z("/"), 0x200000 | CloseOnExec); // O_PATH
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "pipe2", SetLastError = true)]
+    private static partial int Pipe2(int* pair, int flags);
+
+    [LibraryImport("libc", EntryPoint = "inotify_init1", SetLastError = true)]
+    private static partial int InotifyInit1(int flags);
+
+    [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]
+    private static partial int EpollCreate1(int flags);
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true)]
+    private static partial int Open(byte[] path, int flags);
+
     public static int NewEvent() => EventFd(0, CloseOnExec | NonBlocking);
 
     public static void Signal(int eventFd)
