@@ -1,6 +1,5 @@
 using System;
 using Microsoft.Win32.SafeHandles;
-using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 
