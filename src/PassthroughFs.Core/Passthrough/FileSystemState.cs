@@ -81,7 +81,8 @@ internal readonly record struct KeptFile(Handle Handle, NodeId Node, int Fd, uin
 /// <param name="Owner">The owner.</param>
 /// <param name="Fd">The open file's descriptor, in a state as an index.</param>
 /// <param name="Pid">The process that set a lock last.</param>
-internal readonly record struct KeptLocks(NodeId Node, LockOwner Owner, int Fd, uint Pid);
+/// <param name="Handles">The Handles by which the owner has set locks.</param>
+internal readonly record struct KeptLocks(NodeId Node, LockOwner Owner, int Fd, uint Pid, ulong[] Handles);
 
 /// <summary>A node of a <see cref="BackingTable"/>.</summary>
 /// <param name="Node">Its number.</param>

@@ -7,7 +7,7 @@ namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>How a <see cref="FileSystemState"/> is written.</summary>
 /// <remarks>
-/// <para>"PTFSLIVE", version 1; see <see cref="StateWriter"/>.</para>
+/// <para>"PTFSLIVE", version 2; see <see cref="StateWriter"/>.</para>
 /// <list type="table">
 /// <item><term>CONF</term><description>
 /// the flags agreed on (64), 1 or 0 for numbers from the host, mounts in the identity and export (8 each)
@@ -46,7 +46,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// </remarks>
 internal static class FileSystemStateFormat
 {
-    private const uint Version = 1;
+    private const uint Version = 2;
 
     private static ReadOnlySpan<byte> Magic => "PTFSLIVE"u8;
 
@@ -105,6 +105,11 @@ internal static class FileSystemStateFormat
             writer.U64(owner.Owner.Value);
             writer.U32((uint)owner.Fd);
             writer.U32(owner.Pid);
+            writer.U32((uint)owner.Handles.Length);
+            foreach (ulong handle in owner.Handles)
+            {
+                writer.U64(handle);
+            }
         }
 
         writer.Section("LOCK"u8);
@@ -243,7 +248,8 @@ internal static class FileSystemStateFormat
         for (uint left = reader.U32(); left > 0; left--)
         {
             var owner = new KeptLocks(
-                ReadNode(ref reader), new LockOwner(reader.U64()), (int)reader.U32(), reader.U32());
+                ReadNode(ref reader), new LockOwner(reader.U64()), (int)reader.U32(), reader.U32(),
+                ReadHandles(ref reader));
             if (!owners.Add((owner.Node, owner.Owner)))
             {
                 throw StateReader.Damaged();
@@ -251,6 +257,17 @@ internal static class FileSystemStateFormat
 
             state.Locks.Add(owner);
         }
+    }
+
+    private static ulong[] ReadHandles(ref SectionReader reader)
+    {
+        var handles = new List<ulong>();
+        for (uint left = reader.U32(); left > 0; left--)
+        {
+            handles.Add(reader.U64());
+        }
+
+        return [.. handles];
     }
 
     private static void ReadBacked(SectionReader reader, FileSystemState state)

@@ -12,16 +12,27 @@ namespace PassthroughFs.Core.Passthrough;
 /// file (F_OFD_SETLK) and the client's to an owner, who may have the file open many times and share an open file with
 /// others.
 /// </summary>
+/// <remarks>
+/// An owner is a process, whose locks end with its first close (<see cref="End"/>), or an open file of the client's
+/// (F_OFD_SETLK there), of whose end only RELEASE tells. So it is known here through which Handles an owner has set
+/// locks: with the last of them the owner's file goes (<see cref="Release"/>). A process has closed before that, so
+/// nothing of a living one's goes that way; what does is a lock that came to a thread after another had closed the file.
+/// </remarks>
 internal sealed class LockTable : IDisposable
 {
     /// <summary>More get ENOLCK. A client can make owners up; each is a file descriptor.</summary>
     public const int MostOwners = 65_536;
 
+    /// <summary>As many ways from a Handle to an owner are remembered; more get ENOLCK.</summary>
+    public const int MostWays = 4 * MostOwners;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<(ulong Node, ulong Owner), LockFile> _files = [];
+    private readonly Dictionary<ulong, HashSet<LockFile>> _byHandle = [];
     private int _count;
+    private int _ways;
 
-    /// <summary>Whether nobody has a lock. Asked for by each FLUSH.</summary>
+    /// <summary>Whether nobody has a lock. Asked for by each FLUSH and RELEASE.</summary>
     public bool IsEmpty => Count == 0;
 
     /// <summary>How many files are open here.</summary>
@@ -32,31 +43,61 @@ internal sealed class LockTable : IDisposable
     {
         lock (_lock)
         {
-            return _files.TryGetValue((node, owner), out LockFile? file) && file.Pins.TryAdd() ? file : null;
+            return Find(node, owner);
         }
     }
 
     /// <summary>
-    /// Keeps an open file for an owner, held until <see cref="Leave"/>. If the owner got one meanwhile that one counts;
-    /// null if there are too many owners. In both cases the file descriptor is closed.
+    /// The same for who sets a lock by a Handle, with whose <see cref="Release"/> it ends. ENOLCK if there are too many.
     /// </summary>
-    public LockFile? Add(ulong node, ulong owner, int fd)
+    public Errno Enter(ulong node, ulong owner, Handle handle, out LockFile? file)
     {
-        LockFile? file;
         lock (_lock)
         {
-            if ((!_files.TryGetValue((node, owner), out file) || !file.Pins.TryAdd()) && _files.Count < MostOwners)
+            file = Find(node, owner);
+            if (file is null || TryBind(file, handle))
             {
-                file = new LockFile(fd);
+                return Errno.OK;
+            }
+        }
+
+        Leave(file);
+        file = null;
+        return Errno.ENOLCK;
+    }
+
+    /// <summary>
+    /// Keeps an open file for an owner who sets a lock by a Handle, held until <see cref="Leave"/>. If the owner got one
+    /// meanwhile that one counts; null if there are too many owners. In both cases the file descriptor is closed.
+    /// </summary>
+    public LockFile? Add(ulong node, ulong owner, Handle handle, int fd)
+    {
+        LockFile? file;
+        bool isBound;
+        lock (_lock)
+        {
+            file = Find(node, owner);
+            if (file is null && _files.Count < MostOwners && _ways < MostWays)
+            {
+                file = new LockFile(node, owner, fd);
                 file.Pins.Start();
                 file.Pins.TryAdd();
                 _files[(node, owner)] = file;
                 Volatile.Write(ref _count, _files.Count);
+                TryBind(file, handle);
                 return file;
             }
+
+            isBound = file is not null && TryBind(file, handle);
         }
 
         _ = Sys.Close(fd);
+        if (file is not null && !isBound)
+        {
+            Leave(file);
+            return null;
+        }
+
         return file;
     }
 
@@ -75,15 +116,43 @@ internal sealed class LockTable : IDisposable
         LockFile? file;
         lock (_lock)
         {
-            if (!_files.Remove((node, owner), out file))
+            if (!_files.TryGetValue((node, owner), out file))
             {
                 return;
             }
 
-            Volatile.Write(ref _count, _files.Count);
+            Remove(file);
         }
 
         Leave(file);
+    }
+
+    /// <summary>
+    /// A Handle is no more: nor are the locks, as above, of those who have set theirs by it and by no other that is left.
+    /// </summary>
+    public void Release(Handle handle)
+    {
+        List<LockFile>? ended = null;
+        lock (_lock)
+        {
+            if (!_byHandle.Remove(handle.Value, out HashSet<LockFile>? files))
+            {
+                return;
+            }
+
+            _ways -= files.Count;
+            foreach (LockFile file in files)
+            {
+                file.Handles.Remove(handle.Value);
+                if (file.Handles.Count == 0)
+                {
+                    Remove(file);
+                    (ended ??= []).Add(file);
+                }
+            }
+        }
+
+        ended?.ForEach(Leave);
     }
 
     /// <summary>
@@ -122,7 +191,8 @@ internal sealed class LockTable : IDisposable
             return
             [
                 .. _files.Select(pair => new KeptLocks(
-                    new NodeId(pair.Key.Node), new LockOwner(pair.Key.Owner), pair.Value.Fd, pair.Value.Pid)),
+                    new NodeId(pair.Key.Node), new LockOwner(pair.Key.Owner), pair.Value.Fd, pair.Value.Pid,
+                    [.. pair.Value.Handles])),
             ];
         }
     }
@@ -134,9 +204,13 @@ internal sealed class LockTable : IDisposable
         {
             foreach (KeptLocks owner in owners)
             {
-                var file = new LockFile(owner.Fd) { Pid = owner.Pid };
+                var file = new LockFile(owner.Node.Value, owner.Owner.Value, owner.Fd) { Pid = owner.Pid };
                 file.Pins.Start();
-                _files.Add((owner.Node.Value, owner.Owner.Value), file);
+                _files.Add((file.Node, file.Owner), file);
+                foreach (ulong handle in owner.Handles)
+                {
+                    TryBind(file, new Handle(handle));
+                }
             }
 
             Volatile.Write(ref _count, _files.Count);
@@ -151,6 +225,8 @@ internal sealed class LockTable : IDisposable
         {
             files = [.. _files.Values];
             _files.Clear();
+            _byHandle.Clear();
+            _ways = 0;
             Volatile.Write(ref _count, 0);
         }
 
@@ -158,15 +234,66 @@ internal sealed class LockTable : IDisposable
     }
 
     public void Dispose() => Clear();
+
+    private LockFile? Find(ulong node, ulong owner) =>
+        _files.TryGetValue((node, owner), out LockFile? file) && file.Pins.TryAdd() ? file : null;
+
+    private bool TryBind(LockFile file, Handle handle)
+    {
+        if (file.Handles.Contains(handle.Value))
+        {
+            return true;
+        }
+
+        if (_ways >= MostWays)
+        {
+            return false;
+        }
+
+        if (!_byHandle.TryGetValue(handle.Value, out HashSet<LockFile>? files))
+        {
+            _byHandle.Add(handle.Value, files = []);
+        }
+
+        files.Add(file);
+        file.Handles.Add(handle.Value);
+        _ways++;
+        return true;
+    }
+
+    private void Remove(LockFile file)
+    {
+        _files.Remove((file.Node, file.Owner));
+        Volatile.Write(ref _count, _files.Count);
+        foreach (ulong handle in file.Handles)
+        {
+            HashSet<LockFile> files = _byHandle[handle];
+            files.Remove(file);
+            if (files.Count == 0)
+            {
+                _byHandle.Remove(handle);
+            }
+        }
+
+        _ways -= file.Handles.Count;
+        file.Handles.Clear();
+    }
 }
 
 /// <summary>An open file that holds the locks of one owner.</summary>
-internal sealed class LockFile(int fd)
+internal sealed class LockFile(ulong node, ulong owner, int fd)
 {
     public PinCount Pins;
+
+    public ulong Node { get; } = node;
+
+    public ulong Owner { get; } = owner;
 
     public int Fd { get; } = fd;
 
     /// <summary>The process that set a lock last.</summary>
     public uint Pid { get; set; }
+
+    /// <summary>By which Handles the owner has set locks. The table's.</summary>
+    public HashSet<ulong> Handles { get; } = [];
 }

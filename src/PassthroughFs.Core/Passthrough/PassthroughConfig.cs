@@ -175,7 +175,10 @@ public sealed class PassthroughConfig
     /// Make the client's POSIX record locks (<c>fcntl(2)</c>) the host's, so that the host's programs and other clients
     /// of the directory meet them. Needs a transport that can reply later. Default off: the client keeps them to itself.
     /// </summary>
-    /// <remarks>Each owner of a lock on a file costs a file descriptor. Deadlocks are not found (EDEADLK).</remarks>
+    /// <remarks>
+    /// Each owner of a lock on a file costs a file descriptor. Deadlocks are not found (EDEADLK). Not with
+    /// <see cref="NoOpen"/>: there the client does not tell of the end of an open file, and so not of its locks'.
+    /// </remarks>
     public bool PosixLocks { get; set => field = Changed(value); }
 
     /// <summary>The same for <c>flock(2)</c>, at no cost. Default off. Not with <see cref="NoOpen"/>.</summary>

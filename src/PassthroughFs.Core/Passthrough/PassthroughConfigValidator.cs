@@ -69,6 +69,10 @@ public static class PassthroughConfigValidator
         Check(
             !config.FlockLocks || !config.NoOpen,
             "FlockLocks conflicts with NoOpen: flock's locks belong to open files. Switch one of them off.");
+        Check(
+            !config.PosixLocks || !config.NoOpen,
+            "PosixLocks conflicts with NoOpen: of an open file that is closed with locks (F_OFD_SETLK) only RELEASE " +
+            "tells. Switch one of them off.");
         CheckBackingFiles(!config.Writeback, "Writeback: the client writes to the file at once");
         CheckBackingFiles(!config.NoOpen, "NoOpen: the client learns of a backing file when it opens");
         CheckBackingFiles(!config.SealSize, "SealSize: nobody would see the writes that change a file's size");

@@ -45,7 +45,13 @@ public sealed unsafe partial class PassthroughFileSystem
             _ = SetFlock(node, handle, LockType.F_UNLCK);
         }
 
-        return ReleaseHandle(node, handle, _noOpen);
+        Errno result = ReleaseHandle(node, handle, _noOpen);
+        if (result == Errno.OK && !_locks.IsEmpty)
+        {
+            _locks.Release(handle);
+        }
+
+        return result;
     }
 
     /// <inheritdoc/>
@@ -58,8 +64,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (_noOpen && handle.IsNone)
         {
-            // ENOSYS is for ever, and locks go by this call.
-            return _posixLocks ? Errno.OK : Errno.ENOSYS;
+            return Errno.ENOSYS;
         }
 
         using OpenFile file = _handles.Get(handle, node);

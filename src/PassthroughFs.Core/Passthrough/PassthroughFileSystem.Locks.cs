@@ -22,7 +22,8 @@ public sealed unsafe partial class PassthroughFileSystem
         LockFile? file = _locks.Enter(node.Value, owner.Value);
         if (file is null)
         {
-            Errno result = OpenForLocks(context, node, handle, out temporary);
+            using OpenFile opened = _handles.Get(handle, node);
+            Errno result = opened.IsNone ? Errno.EBADF : OpenForLocks(opened, out temporary);
             if (result != Errno.OK)
             {
                 return result;
@@ -56,8 +57,9 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     /// <remarks>
-    /// Each owner of POSIX locks on a file costs a file descriptor until its <see cref="Flush"/>; at 65,536 of them, or
-    /// without a descriptor left, the answer is ENOLCK.
+    /// Each owner of POSIX locks on a file costs a file descriptor until its <see cref="Flush"/>, or until the last
+    /// Handle by which it has set locks is released; at 65,536 of them, or without a descriptor left, the answer is
+    /// ENOLCK.
     /// </remarks>
     public Errno SetLk(
         in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, LockFlags flags)
@@ -67,36 +69,51 @@ public sealed unsafe partial class PassthroughFileSystem
             return SetFlock(node, handle, wanted.Type);
         }
 
-        if (!MayLock(node, handle, wanted.Type))
+        Errno result = SetPosix(node, handle, owner, wanted);
+        using OpenFile still = _handles.Get(handle, node);
+        if (still.IsNone && wanted.Type != LockType.F_UNLCK)
+        {
+            // It was released meanwhile, maybe before the lock was set.
+            _locks.Release(handle);
+        }
+
+        return result;
+    }
+
+    private Errno SetPosix(NodeId node, Handle handle, LockOwner owner, in FileLock wanted)
+    {
+        using OpenFile opened = _handles.Get(handle, node);
+        if (opened.IsNone || !MayLock(opened.Flags, wanted.Type))
         {
             return Errno.EBADF;
         }
 
-        LockFile? file = _locks.Enter(node.Value, owner.Value);
-        if (file is null)
+        LockFile? file;
+        if (wanted.Type == LockType.F_UNLCK)
         {
-            if (wanted.Type == LockType.F_UNLCK)
+            file = _locks.Enter(node.Value, owner.Value);
+            if (file is null)
             {
                 return Errno.OK;
             }
-
-            Errno result = OpenForLocks(context, node, handle, out int fd);
+        }
+        else
+        {
+            Errno result = EnterToLock(opened, node, handle, owner, out file);
             if (result != Errno.OK)
             {
-                return result is Errno.EMFILE or Errno.ENFILE ? Errno.ENOLCK : result;
-            }
-
-            file = _locks.Add(node.Value, owner.Value, fd);
-            KeepToBudget();
-            if (file is null)
-            {
-                return Errno.ENOLCK;
+                return result;
             }
         }
 
-        file.Pid = wanted.Pid;
         Flock64 argument = ToHost(wanted);
-        int status = Sys.Fcntl(file.Fd, Constants.F_OFD_SETLK, &argument);
+        int status = Sys.Fcntl(file!.Fd, Constants.F_OFD_SETLK, &argument);
+        if (status >= 0 && wanted.Type != LockType.F_UNLCK)
+        {
+            // Who unlocks does not say who it is.
+            file.Pid = wanted.Pid;
+        }
+
         LockTable.Leave(file);
         return status switch
         {
@@ -104,6 +121,27 @@ public sealed unsafe partial class PassthroughFileSystem
             -(int)Errno.EACCES => Errno.EAGAIN, // the other name that POSIX allows for it
             _ => (Errno)(-status),
         };
+    }
+
+    /// <summary>The owner's file for locks, with the Handle noted; one is opened if there is none.</summary>
+    private Errno EnterToLock(
+        in OpenFile opened, NodeId node, Handle handle, LockOwner owner, out LockFile? file)
+    {
+        Errno result = _locks.Enter(node.Value, owner.Value, handle, out file);
+        if (result != Errno.OK || file is not null)
+        {
+            return result;
+        }
+
+        result = OpenForLocks(opened, out int fd);
+        if (result != Errno.OK)
+        {
+            return result is Errno.EMFILE or Errno.ENFILE ? Errno.ENOLCK : result;
+        }
+
+        file = _locks.Add(node.Value, owner.Value, handle, fd);
+        KeepToBudget();
+        return file is null ? Errno.ENOLCK : Errno.OK;
     }
 
     private Errno SetFlock(NodeId node, Handle handle, LockType type)
@@ -124,29 +162,17 @@ public sealed unsafe partial class PassthroughFileSystem
         return status < 0 ? (Errno)(-status) : Errno.OK;
     }
 
-    /// <summary>Whether the file is open for what a lock is for, as fcntl(2) asks.</summary>
-    private bool MayLock(NodeId node, Handle handle, LockType type)
+    /// <summary>Whether a file is open for what a lock is for, as fcntl(2) asks.</summary>
+    private static bool MayLock(uint flags, LockType type)
     {
-        using OpenFile file = _handles.Get(handle, node);
-        if (file.IsNone)
-        {
-            return _noOpen && handle.IsNone;
-        }
-
-        uint access = file.Flags & Linux.O_ACCMODE;
+        uint access = flags & Linux.O_ACCMODE;
         return access == Linux.O_RDWR || type == LockType.F_UNLCK ||
             access == (type == LockType.F_RDLCK ? Linux.O_RDONLY : Linux.O_WRONLY);
     }
 
     /// <summary>Opens a file once more, for the locks of one owner: for both kinds if the host lets us.</summary>
-    private Errno OpenForLocks(in RequestContext context, NodeId node, Handle handle, out int fd)
+    private Errno OpenForLocks(in OpenFile file, out int fd)
     {
-        using OpenFile file = _handles.Get(handle, node);
-        if (file.IsNone)
-        {
-            return OpenNodeForLocks(context, node, handle, out fd);
-        }
-
         const uint quietly = Linux.O_NONBLOCK;
         int rooms = 0;
         do
@@ -160,27 +186,6 @@ public sealed unsafe partial class PassthroughFileSystem
         while (fd < 0 && MakeRoom(fd, ref rooms));
 
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : Errno.OK;
-    }
-
-    /// <summary>The same where the client does without opening.</summary>
-    private Errno OpenNodeForLocks(in RequestContext context, NodeId node, Handle handle, out int fd)
-    {
-        fd = -1;
-        if (!_noOpen || !handle.IsNone)
-        {
-            return Errno.EBADF;
-        }
-
-        using HostInode inode = _inodes.Get(node);
-        if (inode.IsNone)
-        {
-            return Errno.EBADF;
-        }
-
-        Errno result = Config.ReadOnly ? Errno.EROFS : OpenInode(context, inode, Linux.O_RDWR | Linux.O_NONBLOCK, out fd);
-        return result is Errno.OK or Errno.EMFILE or Errno.ENFILE
-            ? result
-            : OpenInode(context, inode, Linux.O_RDONLY | Linux.O_NONBLOCK, out fd);
     }
 
     /// <summary>

@@ -10,7 +10,7 @@ namespace PassthroughFs.Core.IntegrationTests.Mounts;
 public sealed class LockTests : IDisposable
 {
     private const string Helpers = """
-        import ctypes, errno, fcntl, os, signal, struct, subprocess, sys, time
+        import ctypes, errno, fcntl, os, signal, struct, subprocess, sys, threading, time
         ONE, TWO, BARE = os.environ['ONE'], os.environ['TWO'], os.environ['BARE']
         PLACES = [ONE, TWO, BARE]
         POSIX = lambda f, kind: fcntl.lockf(f, kind)
@@ -38,6 +38,25 @@ public sealed class LockTests : IDisposable
                     print(repr(e), file=sys.stderr)
                     os._exit(1)
             return pid
+        def ofd(f, kind, start, length):
+            fcntl.fcntl(f, 37, struct.pack('hhqqi4x', kind, 0, start, length, 0)) # F_OFD_SETLK
+        def ofd_refused(f, start=0):
+            try:
+                ofd(f, fcntl.F_WRLCK, start, 10)
+                return False
+            except OSError as e:
+                assert e.errno in (errno.EAGAIN, errno.EACCES), e
+                return True
+        def until(what):
+            # The client closes in the background: it tells the server of a last close when its own caller has gone on.
+            deadline = time.monotonic() + 30
+            while not what():
+                assert time.monotonic() < deadline, 'it never came'
+                time.sleep(0.01)
+        def free(kind, f, how):
+            # A process's locks are gone when its close returns, an open file's (flock) soon after.
+            if kind is POSIX: assert not refused(kind, f, how)
+            else: until(lambda: not refused(kind, f, how))
         def ended(pid, code=0):
             got = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             assert got == code, got
@@ -84,7 +103,7 @@ public sealed class LockTests : IDisposable
                     ended(child(reader))
                     f.close()
                     def after():
-                        assert not refused(kind, opened(there), EX)
+                        free(kind, opened(there), EX)
                     ended(child(after))
         """);
 
@@ -169,8 +188,111 @@ public sealed class LockTests : IDisposable
             assert refused(kind, g, EX)
             os.kill(pid, signal.SIGKILL)
             ended(pid, -9)
-            assert not refused(kind, g, EX)
+            free(kind, g, EX)
             g.close()
+        """);
+
+    [Fact]
+    public void Locks_of_an_open_file_last_as_long_as_it_does() => Python("""
+        for here in PLACES:
+            f, other, g = opened(here), opened(here), opened(BARE)
+            ofd(f, fcntl.F_WRLCK, 0, 10)
+            assert ofd_refused(other) and ofd_refused(g)
+
+            # A copy of the descriptor, and a child's, are the same open file.
+            copy = os.dup(f.fileno())
+            r, w = os.pipe()
+            def child_holds():
+                os.read(r, 1)
+            ended(child(lambda: f.close()))
+            pid = child(child_holds)
+            f.close()
+            os.close(copy)
+            time.sleep(0.1)
+            assert ofd_refused(g)
+            os.write(w, b'.')
+            ended(pid)
+            until(lambda: not ofd_refused(g))
+            ofd(g, fcntl.F_UNLCK, 0, 0)
+            assert not ofd_refused(other)
+            other.close()
+            until(lambda: not ofd_refused(g))
+            g.close()
+        """);
+
+    [Fact]
+    public void A_process_keeps_its_locks_when_another_open_file_of_it_is_closed_by_a_child() => Python("""
+        for here in PLACES:
+            f, g = opened(here), opened(BARE)
+            POSIX(f, EX)
+            def closes():
+                f.close()
+            ended(child(closes))
+            def asks():
+                assert refused(POSIX, opened(BARE), EX)
+            ended(child(asks))
+            f.close()
+            def asks_again():
+                assert not refused(POSIX, opened(BARE), EX)
+            ended(child(asks_again))
+        """);
+
+    [Fact]
+    public void Who_waits_by_a_descriptor_that_is_closed_meanwhile_gets_no_lock() => Python("""
+        for here in PLACES:
+            for _ in range(5):
+                r, w = os.pipe()
+                r2, w2 = os.pipe()
+                def holder():
+                    f = opened(here)
+                    POSIX(f, EX)
+                    os.write(w, b'.')
+                    os.read(r2, 1)
+                pid = child(holder)
+                os.read(r, 1)
+                fd = os.open(os.path.join(here, 'f'), os.O_RDWR)
+                got = []
+                def waits():
+                    try:
+                        fcntl.lockf(fd, EX)
+                        got.append(0)
+                    except OSError as e:
+                        got.append(e.errno)
+                t = threading.Thread(target=waits)
+                t.start()
+                until(lambda: 'S' == open('/proc/self/task/%d/stat' % t.native_id).read().rsplit(')')[1].split()[0])
+                time.sleep(0.05)
+                os.close(fd)
+                os.write(w2, b'.')
+                ended(pid)
+                t.join()
+                assert got == [errno.EBADF], got
+                def asks():
+                    f = opened(BARE)
+                    until(lambda: not refused(POSIX, f, EX))
+                ended(child(asks))
+        """);
+
+    [Fact]
+    public void However_often_a_file_is_locked_and_closed_the_server_keeps_no_descriptor() => Python("""
+        SERVER = '/proc/%s/fd' % os.environ['SERVER']
+        keeper = opened(ONE)
+        ofd(keeper, fcntl.F_WRLCK, 0, 10)
+        path = os.path.join(ONE, 'f')
+        def count(): return len(os.listdir(SERVER))
+        def rounds(n):
+            for _ in range(n):
+                fd = os.open(path, os.O_RDWR)
+                ofd(fd, fcntl.F_RDLCK, 20, 10)
+                os.close(fd)
+        rounds(100)
+        time.sleep(0.5)
+        before = count()
+        rounds(10000)
+        until(lambda: count() <= before + 2)
+        g = opened(BARE)
+        assert ofd_refused(g)
+        until(lambda: not ofd_refused(g, 20))
         """);
 
     [Fact]
@@ -197,6 +319,7 @@ public sealed class LockTests : IDisposable
                 assert asked(g, 0, 27)[:4] == (fcntl.F_WRLCK, 0, 20, 2), asked(g, 0, 27)
                 assert asked(g, 22, 5)[0] == fcntl.F_UNLCK
                 assert asked(g, 22, 10)[:4] == (fcntl.F_WRLCK, 0, 27, 3)
+                assert asked(g, 22, 10)[4] == holder, (here, asked(g, 22, 10), holder)
             ended(child(rest))
             f.close()
         """);
@@ -229,6 +352,7 @@ public sealed class LockTests : IDisposable
                 ["ONE"] = _one.Path,
                 ["TWO"] = _mountPoint.Path,
                 ["BARE"] = _one.Source,
+                ["SERVER"] = $"{_one.Mount.Pid}",
             });
         Assert.True(result.ExitCode == 0, result.All);
     }

@@ -166,23 +166,81 @@ public sealed class LockTests : DescriptorCheck
     }
 
     [Fact]
-    public void Without_opens_posix_locks_work_and_flock_is_not_agreed_on()
+    public void An_open_files_locks_go_with_it_and_with_no_flush()
     {
-        using Client client = New(
-            config =>
-            {
-                config.NoOpen = true;
-                config.CachePolicy = CachePolicy.Always;
-                config.FlockLocks = false;
-            },
-            InitFlags.FUSE_NO_OPEN_SUPPORT);
-        _directory.File("f");
-        File file = new(client, client.Lookup("f"), Handle.None);
-        Assert.Equal(Errno.OK, file.Set(1, LockType.F_WRLCK, 0, 0));
-        Assert.Equal(Errno.EAGAIN, file.Set(2, LockType.F_WRLCK, 0, 0));
+        using Client client = New();
+        File file = client.Open("f"), other = client.Open("f"), elsewhere = client.Open("g");
+        Assert.Equal(Errno.OK, file.Set(1, LockType.F_WRLCK, 0, 9));
+        Assert.Equal(Errno.OK, other.Set(2, LockType.F_WRLCK, 20, 29));
+        Assert.Equal(Errno.OK, elsewhere.Set(3, LockType.F_WRLCK, 0, 9));
+
+        // The process that closes is another owner than the open file.
+        Assert.Equal(Errno.OK, file.Flush(7));
+        Assert.Equal(Errno.EAGAIN, other.Set(2, LockType.F_WRLCK, 0, 9));
+        file.Release();
+        Assert.Equal(Errno.OK, other.Set(2, LockType.F_WRLCK, 0, 9));
+        File again = client.Open("f"), there = client.Open("g");
+        Assert.Equal(Errno.EAGAIN, again.Set(1, LockType.F_WRLCK, 20, 20));
+        Assert.Equal(Errno.EAGAIN, there.Set(1, LockType.F_WRLCK, 0, 9));
+    }
+
+    [Fact]
+    public void Who_locks_by_two_open_files_keeps_locks_until_the_last_goes()
+    {
+        using Client client = New();
+        File one = client.Open("f"), two = client.Open("f"), other = client.Open("f");
+        Assert.Equal(Errno.OK, one.Set(1, LockType.F_WRLCK, 0, 0));
+        Assert.Equal(Errno.OK, two.Set(1, LockType.F_WRLCK, 5, 5));
+        one.Release();
+        Assert.Equal(Errno.EAGAIN, other.Set(2, LockType.F_WRLCK, 5, 5));
+        two.Release();
+        Assert.Equal(Errno.OK, other.Set(2, LockType.F_WRLCK, 0, 9));
+    }
+
+    [Fact]
+    public void However_often_a_file_is_locked_and_closed_no_descriptor_stays()
+    {
+        using Client client = New();
+        File other = client.Open("f");
+        Assert.Equal(Errno.OK, other.Set(1, LockType.F_WRLCK, 0, 0));
+        int before = Count;
+        for (ulong owner = 2; owner < 10_002; owner++)
+        {
+            File file = client.Open("f");
+            Assert.Equal(Errno.OK, file.Set(owner, LockType.F_WRLCK, 1, 1));
+            Assert.Equal(Errno.EAGAIN, file.Set(owner, LockType.F_RDLCK, 0, 0));
+            Assert.Equal(Errno.OK, file.Flush(1_000_000));
+            file.Release();
+        }
+
+        Assert.Equal(before, Count);
+    }
+
+    [Fact]
+    public void A_lock_that_comes_after_the_close_goes_with_the_open_file()
+    {
+        // A thread waits while another closes: FLUSH, then the lock, then RELEASE.
+        using Client client = New();
+        File file = client.Open("f"), other = client.Open("f");
         Assert.Equal(Errno.OK, file.Flush(1));
-        Assert.Equal(Errno.OK, file.Set(2, LockType.F_WRLCK, 0, 0));
-        Assert.Equal(Errno.EBADF, file.Flock(LockType.F_WRLCK));
+        Assert.Equal(Errno.OK, file.Set(1, LockType.F_WRLCK, 0, End));
+        file.Release();
+        Assert.Equal(Errno.OK, other.Set(2, LockType.F_WRLCK, 0, End));
+        Assert.Equal(Errno.EBADF, file.Set(1, LockType.F_WRLCK, 0, End));
+    }
+
+    [Fact]
+    public void The_holder_is_named_after_a_part_was_unlocked_or_a_try_failed()
+    {
+        using Client client = New();
+        File file = client.Open("f");
+        Assert.Equal(Errno.OK, file.Set(1, LockType.F_WRLCK, 0, 99, pid: 111));
+        Assert.Equal(Errno.OK, file.Set(1, LockType.F_UNLCK, 50, 59));
+        Assert.Equal(111u, file.Get(2, 0, 99).Pid);
+        Assert.Equal(111u, file.Get(2, 60, 60).Pid);
+        Assert.Equal(Errno.OK, file.Set(2, LockType.F_WRLCK, 50, 59, pid: 222));
+        Assert.Equal(Errno.EAGAIN, file.Set(2, LockType.F_WRLCK, 0, 0, pid: 333));
+        Assert.Equal(222u, file.Get(1, 50, 59).Pid);
     }
 
     [Fact]
@@ -194,6 +252,9 @@ public sealed class LockTests : DescriptorCheck
         string fault = Assert.Single(PassthroughConfigValidator.Validate(
             new PassthroughConfig { FlockLocks = true, NoOpen = true, CachePolicy = CachePolicy.Always }));
         Assert.Contains("FlockLocks conflicts with NoOpen", fault, StringComparison.Ordinal);
+        fault = Assert.Single(PassthroughConfigValidator.Validate(
+            new PassthroughConfig { PosixLocks = true, NoOpen = true, CachePolicy = CachePolicy.Always }));
+        Assert.Contains("PosixLocks conflicts with NoOpen", fault, StringComparison.Ordinal);
     }
 
     [Fact]

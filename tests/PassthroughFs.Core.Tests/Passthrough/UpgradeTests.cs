@@ -137,11 +137,18 @@ public sealed class UpgradeTests : DescriptorCheck
         Assert.Equal(Errno.OK, fs.Open(Context, f.Node, Linux.O_RDWR, 0, out OpenReply open));
         var whole = new FileLock { Type = LockType.F_WRLCK, End = End };
         Assert.Equal(Errno.OK, fs.SetLk(Context, f.Node, open.Handle, new LockOwner(7), whole, 0));
-        using PassthroughFileSystem next = HandOver.Succeed(fs);
+        PassthroughFileSystem next = HandOver.Succeed(fs);
         Assert.Equal(Errno.EAGAIN, outside.SetLk(Context, there.Node, elsewhere.Handle, new LockOwner(7), whole, 0));
         Assert.Equal(Errno.EAGAIN, next.SetLk(Context, f.Node, open.Handle, new LockOwner(8), whole, 0));
         Assert.Equal(Errno.OK, next.SetLk(Context, f.Node, open.Handle, new LockOwner(7), whole, 0));
         Assert.Equal(Errno.OK, next.Flush(Context, f.Node, open.Handle, new LockOwner(7)));
+        Assert.Equal(Errno.OK, outside.SetLk(Context, there.Node, elsewhere.Handle, new LockOwner(7), whole, 0));
+
+        // An open file's go with it at the successor as well.
+        Assert.Equal(Errno.OK, outside.Flush(Context, there.Node, elsewhere.Handle, new LockOwner(7)));
+        Assert.Equal(Errno.OK, next.SetLk(Context, f.Node, open.Handle, new LockOwner(9), whole, 0));
+        using PassthroughFileSystem last = HandOver.Succeed(next);
+        Assert.Equal(Errno.OK, last.Release(Context, f.Node, open.Handle, default));
         Assert.Equal(Errno.OK, outside.SetLk(Context, there.Node, elsewhere.Handle, new LockOwner(7), whole, 0));
 
         static void Locks(PassthroughConfig config) => config.PosixLocks = true;
@@ -225,10 +232,10 @@ public sealed class UpgradeTests : DescriptorCheck
         byte[] state = HandOver.Save(fs, out KeptFds fds);
         using (fds)
         {
-            state[8] = 2;
+            state[8] = 3;
             using PassthroughFileSystem next = Uninitialized();
             var error = Assert.Throws<InvalidDataException>(() => HandOver.Restore(next, state, fds));
-            Assert.Equal("it is of version 2, and this program reads version 1", error.Message);
+            Assert.Equal("it is of version 3, and this program reads version 2", error.Message);
         }
     }
 
