@@ -131,19 +131,18 @@ public sealed class SandboxTests : IDisposable
         const string script = """
             "$HOST" "$PROGRAM" --socket-path "$PWD/socket" --shared-dir "$SHARED" --sandbox namespace >out 2>&1 &
             outside=$!
+            # The child that has become the daemon inside, as its environment says. There are others for a moment:
+            # what a program tries to start and cannot.
             inside=
-            for ((i = 0; i < 1000; i++)); do
-              inside=$(cat /proc/$outside/task/*/children | tr -d ' ')
-              if [ -n "$inside" ]; then break; fi
-              sleep 0.01
+            while [ -z "$inside" ] && kill -0 $outside; do
+              for child in $(cat /proc/$outside/task/*/children 2>/dev/null || true); do
+                if grep -qz '^PTFS_VIRTIOFSD_SANDBOX=' /proc/$child/environ 2>/dev/null; then inside=$child; fi
+              done
             done
-            kill -STOP "$inside"
+            kill -STOP $inside
             sleep 6
-            kill -CONT "$inside"
-            for ((i = 0; i < 300; i++)); do
-              if grep -q '^listening' out; then break; fi
-              sleep 0.1
-            done
+            kill -CONT $inside
+            while ! grep -q '^listening' out && kill -0 $outside; do sleep 0.1; done
             kill $outside
             code=0
             wait $outside || code=$?
