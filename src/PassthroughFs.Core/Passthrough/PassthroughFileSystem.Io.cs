@@ -106,7 +106,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, Handle handle, ulong offset, uint whence, out ulong result)
     {
         result = 0;
-        if (whence is not (Linux.SEEK_DATA or Linux.SEEK_HOLE) || offset > long.MaxValue)
+        if (whence is not (Linux.SEEK_DATA or Linux.SEEK_HOLE))
         {
             return Errno.EINVAL;
         }
@@ -117,7 +117,8 @@ public sealed unsafe partial class PassthroughFileSystem
             return error;
         }
 
-        // It moves the fd's own position, which nothing here uses: reads and writes name their offsets.
+        // It moves the fd's own position, which nothing here uses: reads and writes name their offsets. One that is
+        // negative is the host's to refuse, which does not do it as it refuses those of reads.
         long found = Sys.Lseek(fd, (long)offset, (int)whence);
         PutFile(file, fd);
         if (found < 0)

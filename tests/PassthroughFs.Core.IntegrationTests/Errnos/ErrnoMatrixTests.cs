@@ -123,6 +123,10 @@ public sealed class ErrnoMatrixTests(WayPool ways)
         yield return ("write: closed", Errno.EBADF, p => p.Write(9999, new byte[9], out _));
         yield return ("seek: data past the end", null, p => p.LSeek(p.MustOpen("file", 0), 99, SEEK_DATA, out _));
         yield return ("seek: hole past the end", null, p => p.LSeek(p.MustOpen("file", 0), 99, SEEK_HOLE, out _));
+        yield return ("seek: data before the start", Errno.ENXIO, p =>
+            p.LSeek(p.MustOpen("file", 0), -1, SEEK_DATA, out _));
+        yield return ("seek: hole before the start", Errno.ENXIO, p =>
+            p.LSeek(p.MustOpen("file", 0), long.MinValue, SEEK_HOLE, out _));
         yield return ("fallocate: no length", Errno.EINVAL, p => p.FAllocate(p.MustOpen("file", O_RDWR), 0, 0, 0));
         yield return ("fallocate: punch without keep", Errno.EOPNOTSUPP, p =>
             p.FAllocate(p.MustOpen("file", O_RDWR), 2, 0, 9));
