@@ -243,7 +243,9 @@ public sealed class PassthroughConfig
             wanted |= If(KillprivV2 || CheckPermissions, InitFlags.FUSE_HANDLE_KILLPRIV_V2);
             wanted |= If(DaxFileSize is not null, InitFlags.FUSE_HAS_INODE_DAX);
             wanted |= If(AnnounceSubmounts, InitFlags.FUSE_SUBMOUNTS);
-            wanted |= If(ExportSupport, InitFlags.FUSE_EXPORT_SUPPORT);
+
+            // A client that is told nothing makes handles all the same, and they last as long as it has the file cached.
+            wanted |= ExportSupport ? InitFlags.FUSE_EXPORT_SUPPORT : InitFlags.FUSE_NO_EXPORT_SUPPORT;
             wanted |= If(BackingFiles, InitFlags.FUSE_PASSTHROUGH);
             wanted |= If(PosixLocks, InitFlags.FUSE_POSIX_LOCKS);
             wanted |= If(FlockLocks, InitFlags.FUSE_FLOCK_LOCKS);

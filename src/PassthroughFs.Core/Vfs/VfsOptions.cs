@@ -14,7 +14,7 @@ public sealed record VfsOptions
     public const InitFlags DefaultFlags =
         FUSE_ASYNC_READ | FUSE_ATOMIC_O_TRUNC | FUSE_ASYNC_DIO | FUSE_PARALLEL_DIROPS | FUSE_DONT_MASK
         | FUSE_CREATE_SUPP_GROUP | FUSE_ABORT_ERROR | FUSE_DO_READDIRPLUS | FUSE_READDIRPLUS_AUTO
-        | FUSE_AUTO_INVAL_DATA | FUSE_CACHE_SYMLINKS | FUSE_DIRECT_IO_ALLOW_MMAP;
+        | FUSE_AUTO_INVAL_DATA | FUSE_CACHE_SYMLINKS | FUSE_DIRECT_IO_ALLOW_MMAP | FUSE_NO_EXPORT_SUPPORT;
 
     /// <summary>
     /// What is agreed on with a client that offers it, once for all mounts, those to come included. What a mounted file

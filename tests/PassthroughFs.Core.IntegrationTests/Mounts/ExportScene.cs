@@ -77,11 +77,20 @@ internal sealed class ExportScene(Backing backing, params string[] options) : ID
     /// <summary>The handle of a name on the mount.</summary>
     public byte[] Take(string name)
     {
-        byte[] handle = new byte[HandleHeader + MaxHandle];
-        BitConverter.TryWriteBytes(handle, MaxHandle);
-        int result = Native.NameToHandleAt(Native.AT_FDCWD, Bytes.Z(At[name]), handle, out _, 0);
-        Assert.True(result == 0, $"{name}: {(Errno)Marshal.GetLastPInvokeError()}");
-        return handle[..(HandleHeader + BitConverter.ToInt32(handle))];
+        Errno error = TryTake(At[name], out byte[] handle);
+        Assert.True(error == Errno.OK, $"{name}: {error}");
+        return handle;
+    }
+
+    /// <summary>The handle of a path on any mount.</summary>
+    public static Errno TryTake(string path, out byte[] handle)
+    {
+        byte[] buffer = new byte[HandleHeader + MaxHandle];
+        BitConverter.TryWriteBytes(buffer, MaxHandle);
+        int result = Native.NameToHandleAt(Native.AT_FDCWD, Bytes.Z(path), buffer, out _, 0);
+        Errno error = result == 0 ? Errno.OK : (Errno)Marshal.GetLastPInvokeError();
+        handle = error == Errno.OK ? buffer[..(HandleHeader + BitConverter.ToInt32(buffer))] : [];
+        return error;
     }
 
     public Errno TryOpen(byte[] handle, out int fd)

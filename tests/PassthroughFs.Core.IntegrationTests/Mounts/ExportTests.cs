@@ -4,6 +4,7 @@ using System.IO;
 using System.Linq;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.IntegrationTests.Ways;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Mounts;
@@ -48,6 +49,24 @@ public sealed class ExportTests
 
         // By name it is the same file: the one inode in the kernel, and so the same handle.
         Assert.All(s_files, name => Assert.Equal(taken[name], scene.Take(name)));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Without_export_no_handle_is_made(bool tree)
+    {
+        using var source = new TempDirectory();
+        using var at = new TempDirectory();
+        File.WriteAllText(source["file"], "content");
+        using MountProcess mount = tree
+            ? MountProcess.StartTree([$"/in={source.Path}"], at.Path)
+            : MountProcess.Start(source.Path, at.Path);
+        Assert.True(File.Exists(at[tree ? "in/file" : "file"]));
+
+        // At once, and not as a handle that is stale as soon as the client has forgotten the file.
+        Assert.Equal(Errno.EOPNOTSUPP, ExportScene.TryTake(at[tree ? "in/file" : "file"], out _));
+        Assert.Equal(Errno.EOPNOTSUPP, ExportScene.TryTake(at.Path, out _));
     }
 
     [Theory, MemberData(nameof(Places))]

@@ -118,9 +118,11 @@ public sealed class ExportTests : DescriptorCheck
         using PassthroughFileSystem fs = New();
         Assert.Equal(Errno.OK, fs.Init(default, (InitFlags)ulong.MaxValue, out InitFlags accepted));
         Assert.True(accepted.HasFlag(InitFlags.FUSE_EXPORT_SUPPORT));
+        Assert.False(accepted.HasFlag(InitFlags.FUSE_NO_EXPORT_SUPPORT));
         using var without = new PassthroughFileSystem(new PassthroughConfig { RootDir = _directory.Path });
         Assert.Equal(Errno.OK, without.Init(default, (InitFlags)ulong.MaxValue, out accepted));
         Assert.False(accepted.HasFlag(InitFlags.FUSE_EXPORT_SUPPORT));
+        Assert.True(accepted.HasFlag(InitFlags.FUSE_NO_EXPORT_SUPPORT));
     }
 
     [Fact]
