@@ -22,6 +22,9 @@ internal static class Constants
     public const int F_OFD_GETLK = 36;
     public const int F_OFD_SETLK = 37;
 
+    /// <summary>What a Linux client's OPEN says of a file that is to be run; no program can say it.</summary>
+    public const uint FMODE_EXEC = 0x20;
+
     public const int LOCK_SH = 1;
     public const int LOCK_EX = 2;
     public const int LOCK_NB = 4;

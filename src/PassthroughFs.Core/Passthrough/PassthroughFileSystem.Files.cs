@@ -207,6 +207,11 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EPERM;
         }
 
+        if (Config.CheckPermissions && (flags & Constants.FMODE_EXEC) != 0 && Linux.S_ISREG(inode.Mode))
+        {
+            return OpenProgram(context, inode, out reply);
+        }
+
         uint hostFlags = WritebackFlags(flags);
         CapabilityData before = default;
         bool dropped = truncates && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
@@ -220,6 +225,40 @@ public sealed unsafe partial class PassthroughFileSystem
         return result == Errno.OK
             ? AddFile(inode.Node, inode.Key.Dev, fd, hostFlags & ~Linux.O_TRUNC, out reply)
             : result;
+    }
+
+    /// <summary>
+    /// Opens a file that the client's kernel will run, where the host checks: whoever may execute it may, and need not
+    /// be allowed to read it.
+    /// </summary>
+    private Errno OpenProgram(in RequestContext context, in HostInode inode, out OpenReply reply)
+    {
+        reply = default;
+        Errno result = GetNode(inode.Node, out NodeFd node);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (node)
+        {
+            result = Check(context, node.Value, Linux.X_OK);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            int fd;
+            int rooms = 0;
+            do
+            {
+                fd = _proc.Reopen(node.Value, Linux.O_RDONLY);
+            }
+            while (fd < 0 && MakeRoom(fd, ref rooms));
+            return fd < 0
+                ? NoteDescriptors((Errno)(-fd))
+                : AddFile(inode.Node, inode.Key.Dev, fd, Linux.O_RDONLY, out reply);
+        }
     }
 
     /// <summary>Opens an inode for more than O_PATH: the one place where that happens for a client.</summary>
