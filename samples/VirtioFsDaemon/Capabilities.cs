@@ -6,6 +6,9 @@ namespace PassthroughFs.Samples.VirtioFsDaemon;
 /// <summary>What root may do besides using its own files, by the kernel's numbers and names.</summary>
 internal static class Capabilities
 {
+    /// <summary>What chroot(2) takes.</summary>
+    public const int SysChroot = 18;
+
     private const int DacReadSearch = 2;
 
     private static readonly string[] s_names =

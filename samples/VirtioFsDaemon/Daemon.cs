@@ -44,6 +44,7 @@ internal sealed unsafe class Daemon
                 $"shared directory {options.SharedDir} does not exist or is no directory: name an existing one");
         }
 
+        Sandbox.DropPrivileges(options.Sandbox, options.Capabilities);
         SetFileLimit(options.FileLimit);
         using ListeningSocket socket = (inside?.SocketFd ?? options.Fd) is { } fd
             ? ListeningSocket.Inherit(fd)
@@ -63,9 +64,11 @@ internal sealed unsafe class Daemon
             socket.Remove();
             Libc._exit(fail((Exception)crash.ExceptionObject));
         };
-        options.Config.RootDir = options.Sandbox == SandboxMode.None ? shared : "/";
+        using SafeFileHandle? directory = Sandbox.Open(options.Sandbox, shared, inside);
+        options.Config.RootDir = shared;
+        options.Config.RootFd = directory is null ? null : Libc.Number(directory);
         using PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, loggers);
-        Sandbox.Enter(options.Sandbox, shared, inside);
+        Sandbox.Enter(options.Sandbox, inside);
         IFileSystem served = options.XattrMap is { } names ? new XattrMappedFileSystem(fileSystem, names) : fileSystem;
         var device = new FsDevice(served, options.RequestQueues, options.Threads, options.Tag, loggers)
         {

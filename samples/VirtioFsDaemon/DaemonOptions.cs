@@ -11,10 +11,10 @@ internal enum SandboxMode
     /// <summary>All of it.</summary>
     None,
 
-    /// <summary>The shared directory is its root.</summary>
+    /// <summary>An empty directory is its root; it has the shared one by descriptor alone.</summary>
     Chroot,
 
-    /// <summary>The same in a mount and pid namespace of its own.</summary>
+    /// <summary>The same in mount, pid and network namespaces of its own.</summary>
     Namespace,
 }
 
@@ -47,7 +47,7 @@ internal sealed record DaemonOptions
 
     public required SandboxMode Sandbox { get; init; }
 
-    /// <summary>The capabilities that the daemon keeps in <see cref="SandboxMode.Namespace"/>.</summary>
+    /// <summary>The capabilities that the daemon keeps in a sandbox.</summary>
     public required IReadOnlySet<int> Capabilities { get; init; }
 
     /// <summary>End when the VMM has gone.</summary>

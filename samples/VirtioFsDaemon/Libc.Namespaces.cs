@@ -1,4 +1,6 @@
+using System.Collections.Generic;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon;
@@ -9,11 +11,16 @@ internal static unsafe partial class Libc
     public const int CLONE_NEWNS = 0x0002_0000;
     public const int CLONE_NEWPID = 0x2000_0000;
     public const int CLONE_NEWNET = 0x4000_0000;
+    public const nuint MS_RDONLY = 1;
+    public const nuint MS_NOSUID = 2;
+    public const nuint MS_NODEV = 4;
+    public const nuint MS_NOEXEC = 8;
     public const nuint MS_BIND = 0x1000;
     public const nuint MS_REC = 0x4000;
     public const nuint MS_SLAVE = 0x8_0000;
     public const int MNT_DETACH = 2;
     public const int PR_SET_PDEATHSIG = 1;
+    private const int RLIMIT_CORE = 4;
     public const int PR_CAPBSET_READ = 23;
     public const int PR_CAPBSET_DROP = 24;
     public const int CLOSE_RANGE_CLOEXEC = 4;
@@ -35,12 +42,70 @@ internal static unsafe partial class Libc
             && *(ulong*)(one + deviceOffset) == *(ulong*)(two + deviceOffset);
     }
 
+    /// <summary>
+    /// A copy of a directory's mount and of those below it, attached nowhere, with nosuid, nodev and noexec on each;
+    /// invalid if the system refuses.
+    /// </summary>
+    public static SafeFileHandle CloneTree(string directory)
+    {
+        const int openTree = 428, mountSetattr = 442; // the same on every architecture
+        const nint clone = 1, recursive = 0x8000, emptyPath = 0x1000, attributesBytes = 32;
+        const ulong noSuidDevExec = 2 | 4 | 8;
+        ulong* attributes = stackalloc ulong[4] { noSuidDevExec, 0, 0, 0 }; // struct mount_attr
+        fixed (byte* path = CString(directory), empty = "\0"u8)
+        {
+            // SAFETY: the paths are pinned and end with NUL; the structure is of this frame.
+            var tree = Own((int)syscall(openTree, AT_FDCWD, (nint)path, clone | recursive | O_CLOEXEC, 0, 0, 0));
+            if (!tree.IsInvalid && syscall(
+                mountSetattr, Number(tree), (nint)empty, emptyPath | recursive, (nint)attributes, attributesBytes, 0) < 0)
+            {
+                Errno error = LastError;
+                tree.Dispose();
+                *__errno_location() = (int)error;
+                return Own(-1);
+            }
+
+            return tree;
+        }
+    }
+
+    /// <summary>
+    /// A list as execve(2) wants it: pointers to C strings with a null pointer behind them. Never freed.
+    /// </summary>
+    public static byte** CStrings(IReadOnlyList<string> texts)
+    {
+        // SAFETY: zeroed, one pointer for each string and one more.
+        var list = (byte**)NativeMemory.AllocZeroed((nuint)texts.Count + 1, (nuint)sizeof(byte*));
+        for (int i = 0; i < texts.Count; i++)
+        {
+            list[i] = (byte*)Marshal.StringToCoTaskMemUTF8(texts[i]);
+        }
+
+        return list;
+    }
+
+    /// <summary>No memory of the guest's files gets into a file of the host when this process crashes.</summary>
+    public static void ForbidCoreDumps()
+    {
+        ulong* none = stackalloc ulong[2] { 0, 0 }; // SAFETY: struct rlimit is two 64-bit numbers, soft and hard.
+        _ = setrlimit(RLIMIT_CORE, none);
+    }
+
     /// <summary>Whether the kernel has getxattrat and its like, which take a name below a directory.</summary>
     public static bool HasXattrAt()
     {
         const int getxattrat = 464; // the same on every architecture
         return syscall(getxattrat, -1, 0, 0, 0, 0, 0) >= 0 || LastError != Errno.ENOSYS; // Sound: null pointers.
     }
+
+    [LibraryImport("libc")]
+    public static partial int capget(CapabilityHeader* header, CapabilitySets* sets);
+
+    [LibraryImport("libc")]
+    public static partial int capset(CapabilityHeader* header, CapabilitySets* sets);
+
+    [LibraryImport("libc")]
+    public static partial int execve(byte* path, byte** argv, byte** environment);
 
     [LibraryImport("libc")]
     private static partial nint syscall(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
@@ -84,4 +149,22 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int kill(int pid, int signal);
+
+    /// <summary>struct __user_cap_header_struct.</summary>
+    public struct CapabilityHeader
+    {
+        public uint Version;
+        public int Pid;
+    }
+
+    /// <summary>Two struct __user_cap_data_struct: capabilities 0 to 31, and the rest.</summary>
+    public struct CapabilitySets
+    {
+        public uint EffectiveLow;
+        public uint PermittedLow;
+        public uint InheritableLow;
+        public uint EffectiveHigh;
+        public uint PermittedHigh;
+        public uint InheritableHigh;
+    }
 }

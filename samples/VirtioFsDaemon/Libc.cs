@@ -14,6 +14,9 @@ internal static unsafe partial class Libc
     public const int O_RDONLY = 0;
     public const int O_PATH = 0x200000;
     public const int O_CLOEXEC = 0x80000;
+
+    public static int O_DIRECTORY => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 0x4000 : 0x10000;
+
     public const int AT_FDCWD = -100;
     public const int AF_UNIX = 1;
     public const int SOCK_STREAM = 1;

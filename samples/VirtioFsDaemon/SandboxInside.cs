@@ -10,15 +10,17 @@ namespace PassthroughFs.Samples.VirtioFsDaemon;
 /// </summary>
 internal sealed unsafe class SandboxInside : IDisposable
 {
-    /// <summary>The variable that tells this process from the one outside: numbers of two descriptors.</summary>
+    /// <summary>The variable that tells this process from the one outside: numbers of three descriptors.</summary>
     public const string Variable = "PTFS_VIRTIOFSD_SANDBOX";
 
     private readonly SandboxChannel _channel;
+    private readonly SafeFileHandle _shared;
 
-    private SandboxInside(SandboxChannel channel, int socketFd)
+    private SandboxInside(SandboxChannel channel, int socketFd, SafeFileHandle shared)
     {
         _channel = channel;
         SocketFd = socketFd;
+        _shared = shared;
     }
 
     /// <summary>The listening socket, which was made outside.</summary>
@@ -35,35 +37,41 @@ internal sealed unsafe class SandboxInside : IDisposable
 
         Environment.SetEnvironmentVariable(Variable, null);
         string[] parts = numbers.Split(',');
-        if (parts.Length != 2
+        if (parts.Length != 3
             || !int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int channelFd)
             || !int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int socketFd)
-            || Libc.fcntl(channelFd, Libc.F_SETFD, Libc.FD_CLOEXEC) != 0)
+            || !int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out int sharedFd)
+            || Libc.fcntl(channelFd, Libc.F_SETFD, Libc.FD_CLOEXEC) != 0
+            || Libc.fcntl(sharedFd, Libc.F_SETFD, Libc.FD_CLOEXEC) != 0)
         {
             throw new DaemonException($"the variable {Variable} is for the daemon's own use: do not set it");
         }
 
         // Whatever happens to the one outside, nobody serves behind its back. By this thread, which stays, and changes
         // no user, as that would undo it. It may have ended before: then the channel says so.
-        var inside = new SandboxInside(new SandboxChannel(Libc.Own(channelFd)), socketFd);
+        var inside = new SandboxInside(
+            new SandboxChannel(Libc.Own(channelFd)), socketFd, Libc.Own(sharedFd));
         _ = Libc.prctl(Libc.PR_SET_PDEATHSIG, Libc.SIGKILL, 0, 0, 0);
         inside.Await();
         return inside;
     }
 
-    /// <summary>Has the shared directory made this process's root, and the rest unmounted.</summary>
+    /// <summary>The shared directory, a mount of its own that is attached nowhere. The caller's from then on.</summary>
+    public SafeFileHandle TakeShared() => _shared;
+
+    /// <summary>Has an empty directory made this process's root, and the host's files unmounted.</summary>
     /// <exception cref="DaemonException">That did not happen.</exception>
-    public void ShutIn(string shared)
+    public void ShutIn()
     {
-        fixed (byte* path = Libc.CString(shared), root = "/\0"u8, empty = "\0"u8)
+        fixed (byte* root = "/\0"u8, empty = "\0"u8)
         {
-            // Sound: pinned, each with a NUL behind it.
-            using SafeFileHandle directory = Libc.Own(Libc.open(path, Libc.O_PATH | Libc.O_CLOEXEC));
+            // SAFETY: pinned, each with a NUL behind it.
+            using SafeFileHandle before = Libc.Own(Libc.open(root, Libc.O_PATH | Libc.O_CLOEXEC));
             _channel.Tell();
             Await();
-            if (!Libc.IsSame(Libc.AT_FDCWD, root, Libc.Number(directory), empty))
+            if (Libc.IsSame(Libc.AT_FDCWD, root, Libc.Number(before), empty))
             {
-                throw new DaemonException("--sandbox namespace: the root is not the shared directory");
+                throw new DaemonException("--sandbox namespace: the root is still the host's");
             }
         }
     }

@@ -1,7 +1,5 @@
 using System;
-using System.Collections;
 using System.Collections.Generic;
-using System.IO;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Threading;
@@ -15,9 +13,13 @@ namespace PassthroughFs.Samples.VirtioFsDaemon;
 /// of its own, shuts it in when that has opened what it needs, and waits for its end. It never sees the VMM.
 /// </summary>
 /// <remarks>
-/// The runtime cannot open its own files any more once the shared directory is the root. So the daemon inside starts
-/// with the host's root, and the root is changed from here: pivot_root(2) takes along every process of the namespace
-/// whose root is the old one. That way the daemon inside needs no CAP_SYS_ADMIN, at no time and on no thread.
+/// The runtime and libc open files by their paths at moments of their own, also long after the start. So the root that
+/// the daemon ends up with is an empty, read-only file system: nothing that a guest makes can be at any path. The shared
+/// directory is a copy of its mount that is attached nowhere (open_tree(2)) and is inherited as a descriptor; ".." ends
+/// at its top.
+/// The runtime cannot open its own files any more once the root is empty. So the daemon inside starts with the host's
+/// root, and the root is changed from here: pivot_root(2) takes along every process of the namespace whose root is the
+/// old one. That way the daemon inside needs no CAP_SYS_ADMIN, at no time and on no thread.
 /// One thread does all of this. It is in the mount namespace itself from then on, with the changed root at last, and so
 /// are the threads that it starts: this process, too, has loaded all of its files before.
 /// </remarks>
@@ -29,6 +31,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
     private readonly PosixSignalRegistration[] _registrations;
     private readonly SandboxChannel _channel;
     private readonly SandboxChannel _passed;
+    private SafeFileHandle? _tree;
     private ExceptionDispatchInfo? _fault;
     private int _exitCode;
     private int _pid;
@@ -50,7 +53,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
 
     /// <summary>Starts the daemon and stays until it has ended.</summary>
     /// <param name="socket">What it listens on.</param>
-    /// <param name="shared">What becomes its root.</param>
+    /// <param name="shared">The directory that it serves.</param>
     /// <param name="capabilities">What it keeps of this process's.</param>
     /// <returns>Its exit code; 128 and the signal's number if a signal ended it.</returns>
     /// <exception cref="DaemonException">The machine does not allow it.</exception>
@@ -73,6 +76,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
 
         _channel.Dispose();
         _passed.Dispose();
+        _tree?.Dispose();
     }
 
     private void Work()
@@ -129,48 +133,27 @@ internal sealed unsafe class SandboxOutside : IDisposable
                 : $"--sandbox namespace: the system makes no namespaces: {Libc.Describe(error)}");
         }
 
-        Mount(null, "/", Libc.MS_SLAVE | Libc.MS_REC); // what is mounted here stays here
-        Mount(_shared, _shared, Libc.MS_BIND | Libc.MS_REC); // a root has to be a mount
-        for (nuint capability = 0; Libc.prctl(Libc.PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
-        {
-            if (!_capabilities.Contains((int)capability)
-                && Libc.prctl(Libc.PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
-            {
-                throw new DaemonException(
-                    $"--sandbox namespace: capability {capability} cannot be dropped: {Libc.Describe(Libc.LastError)}");
-            }
-        }
+        Mount(null, null, "/", Libc.MS_SLAVE | Libc.MS_REC); // what is mounted here stays here
+        _tree = Libc.CloneTree(_shared) is { IsInvalid: false } tree
+            ? tree
+            : throw new DaemonException(
+                $"--sandbox namespace: {_shared} cannot be mounted anew: {Libc.Describe(Libc.LastError)}");
+        Privileges.KeepOverExec(_capabilities, "--sandbox namespace");
     }
 
-    // As this process was started, so is that one: an executable, or `dotnet` with an assembly.
     private SandboxProcess Spawn()
     {
-        int channelFd = _passed.Fd, socketFd = Libc.Number(_socket.Handle);
-        string[] argv = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
-        string program = Environment.ProcessPath
-            ?? throw new DaemonException("cannot find the program's own file: mount /proc, or use --sandbox none");
-        var environment = new List<string>
-        {
-            $"{SandboxInside.Variable}={channelFd},{socketFd}",
-
-            // Its socket would be left behind in a directory that is out of reach by then.
-            "DOTNET_EnableDiagnostics=0",
-        };
-        foreach (DictionaryEntry entry in Environment.GetEnvironmentVariables())
-        {
-            if ((string)entry.Key is not (SandboxInside.Variable or "DOTNET_EnableDiagnostics"))
-            {
-                environment.Add($"{entry.Key}={entry.Value}");
-            }
-        }
+        int channelFd = _passed.Fd, socketFd = Libc.Number(_socket.Handle), treeFd = Libc.Number(_tree!);
+        OwnProgram program = OwnProgram.With(SandboxInside.Variable, $"{channelFd},{socketFd},{treeFd}");
 
         // Whatever else was inherited stays outside: it may lead anywhere.
         _ = Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC);
         _ = Libc.fcntl(channelFd, Libc.F_SETFD, 0);
         _ = Libc.fcntl(socketFd, Libc.F_SETFD, 0);
-        return SandboxProcess.Start(program, argv, environment, out Errno error)
+        _ = Libc.fcntl(treeFd, Libc.F_SETFD, 0);
+        return SandboxProcess.Start(program, out Errno error)
             ?? throw new DaemonException(
-                $"--sandbox namespace: {program} cannot be started: {Libc.Describe(error)}");
+                $"--sandbox namespace: {program.Path} cannot be started: {Libc.Describe(error)}");
     }
 
     // Waits until the daemon has opened what it needs, and changes its root. It may end before; that is its own affair.
@@ -178,7 +161,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
     {
         // The directory of its own descriptors, which the library keeps open as the way to reopen them, becomes a
         // mount: once all else is unmounted nothing is above it.
-        Mount($"/proc/{_pid}/fd", $"/proc/{_pid}/fd", Libc.MS_BIND);
+        Mount($"/proc/{_pid}/fd", null, $"/proc/{_pid}/fd", Libc.MS_BIND);
         _passed.Dispose(); // the end of the daemon is then the end of the channel
         _channel.Tell();
         if (!_channel.Await())
@@ -186,16 +169,19 @@ internal sealed unsafe class SandboxOutside : IDisposable
             return;
         }
 
+        // Over the shared directory, because that is a place where something can be mounted. Its tree is a copy.
+        const nuint empty = Libc.MS_RDONLY | Libc.MS_NOSUID | Libc.MS_NODEV | Libc.MS_NOEXEC;
+        Mount("ptfs", "tmpfs", _shared, empty, "mode=555,nr_inodes=1");
         fixed (byte* path = Libc.CString(_shared), root = "/\0"u8, here = ".\0"u8)
         {
-            // Sound: pinned, each with a NUL behind it.
+            // SAFETY: pinned, each with a NUL behind it.
             using SafeFileHandle oldRoot = Libc.Own(Libc.open(root, Libc.O_PATH | Libc.O_CLOEXEC));
             using SafeFileHandle newRoot = Libc.Own(Libc.open(path, Libc.O_PATH | Libc.O_CLOEXEC));
             if (Libc.fchdir(Libc.Number(newRoot)) != 0 || Libc.pivot_root(here, here) != 0
                 || Libc.fchdir(Libc.Number(oldRoot)) != 0 || Libc.umount2(here, Libc.MNT_DETACH) != 0)
             {
                 throw new DaemonException(
-                    $"--sandbox namespace: {_shared} cannot become the root: {Libc.Describe(Libc.LastError)}");
+                    $"--sandbox namespace: the root cannot be changed: {Libc.Describe(Libc.LastError)}");
             }
         }
 
@@ -203,16 +189,18 @@ internal sealed unsafe class SandboxOutside : IDisposable
         _channel.Tell();
     }
 
-    private static void Mount(string? source, string target, nuint flags)
+    private static void Mount(string? source, string? type, string target, nuint flags, string? data = null)
     {
-        fixed (byte* from = source is null ? null : Libc.CString(source), to = Libc.CString(target))
+        fixed (byte* from = Optional(source), kind = Optional(type), to = Libc.CString(target), text = Optional(data))
         {
-            // Sound: pinned, each with a NUL behind it.
-            if (Libc.mount(from, to, null, flags, null) != 0)
+            // SAFETY: pinned, each with a NUL behind it, or null.
+            if (Libc.mount(from, to, kind, flags, text) != 0)
             {
                 throw new DaemonException(
                     $"--sandbox namespace: {target} cannot be mounted anew: {Libc.Describe(Libc.LastError)}");
             }
         }
     }
+
+    private static byte[]? Optional(string? text) => text is null ? null : Libc.CString(text);
 }

@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading;
@@ -31,21 +30,18 @@ internal sealed unsafe class SandboxProcess
     public int Pid => _job->Pid;
 
     /// <summary>Starts a program.</summary>
-    /// <param name="program">Its path.</param>
-    /// <param name="argv">Its arguments, its own name first.</param>
-    /// <param name="environment">Its variables, as NAME=VALUE.</param>
+    /// <param name="program">Which one.</param>
     /// <param name="error">Why it could not be started.</param>
-    public static SandboxProcess? Start(
-        string program, IReadOnlyList<string> argv, IReadOnlyList<string> environment, out Errno error)
+    public static SandboxProcess? Start(OwnProgram program, out Errno error)
     {
         (SandboxChannel here, SandboxChannel there) = SandboxChannel.Create();
 
         // Sound: never freed, as the thread never ends; it alone writes to it, before each word.
         var job = (Job*)NativeMemory.AllocZeroed((nuint)sizeof(Job));
         job->Channel = there.Fd;
-        job->Path = (byte*)Marshal.StringToCoTaskMemUTF8(program);
-        job->Arguments = CStrings(argv);
-        job->Environment = CStrings(environment);
+        job->Path = (byte*)Marshal.StringToCoTaskMemUTF8(program.Path);
+        job->Arguments = Libc.CStrings(program.Arguments);
+        job->Environment = Libc.CStrings(program.Environment);
 
         // What is called there has to have been found before.
         byte nothing = 0;
@@ -92,19 +88,6 @@ internal sealed unsafe class SandboxProcess
         {
             _ = Libc.poll(null, 0, -1);
         }
-    }
-
-    // A list as execve wants it: pointers to C strings with a null pointer behind them. Never freed, see above.
-    private static byte** CStrings(IReadOnlyList<string> texts)
-    {
-        // Sound: zeroed, one pointer for each string and one more.
-        var list = (byte**)NativeMemory.AllocZeroed((nuint)texts.Count + 1, (nuint)sizeof(byte*));
-        for (int i = 0; i < texts.Count; i++)
-        {
-            list[i] = (byte*)Marshal.StringToCoTaskMemUTF8(texts[i]);
-        }
-
-        return list;
     }
 
     private struct Job

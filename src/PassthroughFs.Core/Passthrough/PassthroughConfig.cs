@@ -21,6 +21,18 @@ public sealed class PassthroughConfig
     /// <summary>The directory to serve. Default "/".</summary>
     public string RootDir { get; set => field = Changed(value); } = "/";
 
+    /// <summary>
+    /// A descriptor of the directory to serve, for a process whose root is elsewhere by the time that INIT comes (a
+    /// sandbox). Default null: <see cref="RootDir"/> is opened by its path. With it <see cref="RootDir"/> is only what
+    /// messages call the directory.
+    /// </summary>
+    /// <remarks>
+    /// The descriptor stays the caller's, who keeps it open for as long as the file system lives; O_PATH is enough.
+    /// Nothing is ever opened by a path then, except <c>/proc/self/fd</c> and <c>/proc/self/status</c>, which the
+    /// constructor and <see cref="PassthroughFileSystem.Import"/> read.
+    /// </remarks>
+    public int? RootFd { get; set => field = Changed(value); }
+
     /// <summary>How long the client may take a name for granted. Default 5 s.</summary>
     public TimeSpan EntryTimeout { get; set => field = Changed(value); } = TimeSpan.FromSeconds(5);
 

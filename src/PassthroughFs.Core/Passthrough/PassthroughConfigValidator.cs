@@ -28,6 +28,7 @@ public static class PassthroughConfigValidator
             Check(value is null || value >= TimeSpan.Zero, $"{name} is {value}: a timeout cannot be negative.");
 
         Check(!string.IsNullOrEmpty(config.RootDir), "RootDir is empty: name the directory to serve.");
+        Check(config.RootFd is null or >= 0, "RootFd is negative: give the number of an open descriptor.");
         Check(config.RootDir?.Contains('\0', StringComparison.Ordinal) != true, "RootDir contains a NUL character.");
         CheckTimeout(config.EntryTimeout, nameof(config.EntryTimeout));
         CheckTimeout(config.AttrTimeout, nameof(config.AttrTimeout));

@@ -220,9 +220,9 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         StatxBuffer stat;
         int status;
-        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
+        fixed (byte* path = Encoding.UTF8.GetBytes((Config.RootFd is null ? Config.RootDir : ".") + '\0'))
         {
-            status = Sys.Statx(Constants.AT_FDCWD, path, 0, StatMask, &stat);
+            status = Sys.Statx(Config.RootFd ?? Constants.AT_FDCWD, path, 0, StatMask, &stat);
         }
 
         InodeKey key = KeyOf(stat);

@@ -281,16 +281,22 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _proc.Dispose();
     }
 
-    private unsafe Errno OpenRoot()
+    private Errno OpenRoot()
     {
         TakeUmask();
-        int fd;
-        fixed (byte* path = Encoding.UTF8.GetBytes(Config.RootDir + '\0'))
-        {
-            fd = Sys.OpenAt(Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
-        }
-
+        int fd = OpenRootDirectory();
         return fd < 0 ? (Errno)(-fd) : AddRoot(fd);
+    }
+
+    /// <summary>An O_PATH fd of the directory to serve, or the error negated.</summary>
+    private unsafe int OpenRootDirectory()
+    {
+        string name = Config.RootFd is null ? Config.RootDir : ".";
+        fixed (byte* path = Encoding.UTF8.GetBytes(name + '\0'))
+        {
+            return Sys.OpenAt(
+                Config.RootFd ?? Constants.AT_FDCWD, path, Linux.O_PATH | Linux.O_DIRECTORY | Linux.O_CLOEXEC);
+        }
     }
 
     private void TakeUmask()

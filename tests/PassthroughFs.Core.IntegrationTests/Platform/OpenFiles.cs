@@ -25,30 +25,33 @@ internal static class OpenFiles
     }
 
     /// <summary>
-    /// Descriptors below the root of a process whose root is a mount that only it sees; the root itself does not count.
+    /// Descriptors of what is below a directory of which a process has a mount of its own, whatever it has at its root;
+    /// those of the directory itself do not count.
     /// </summary>
-    public static string[] OnRootMount(int pid)
+    public static string[] OnMountOf(string directory, int pid)
     {
-        string root = File.ReadLines($"/proc/{pid}/mountinfo")
-            .Select(line => line.Split(' ')).Single(fields => fields[4] == "/")[0];
-        var found = new List<string>();
-        foreach (string link in Directory.GetFileSystemEntries($"/proc/{pid}/fd"))
-        {
-            string number = Path.GetFileName(link);
-            try
-            {
-                if (File.ReadLines($"/proc/{pid}/fdinfo/{number}").Contains($"mnt_id:\t{root}")
-                    && new FileInfo(link).LinkTarget is { } target && target != "/")
-                {
-                    found.Add($"{number} -> {target}");
-                }
-            }
-            catch (FileNotFoundException)
-            {
-                // Closed meanwhile.
-            }
-        }
-
-        return [.. found];
+        string wanted = Identity(directory);
+        (string Number, string Mount, string Target, string Inode)[] all =
+            [.. Directory.GetFileSystemEntries($"/proc/{pid}/fd").Select(link => Describe(pid, link))];
+        string? mount = all.FirstOrDefault(fd => fd.Target == "/" && fd.Inode == wanted).Mount;
+        return [.. all.Where(fd => fd.Mount == mount && fd.Target != "/").Select(fd => $"{fd.Number} -> {fd.Target}")];
     }
+
+    private static (string Number, string Mount, string Target, string Inode) Describe(int pid, string link)
+    {
+        string number = Path.GetFileName(link);
+        try
+        {
+            string mount = File.ReadLines($"/proc/{pid}/fdinfo/{number}")
+                .Single(line => line.StartsWith("mnt_id:", StringComparison.Ordinal));
+            string target = new FileInfo(link).LinkTarget ?? "";
+            return (number, mount, target, target == "/" ? Identity(link) : "");
+        }
+        catch (IOException)
+        {
+            return (number, "closed meanwhile", "/", "");
+        }
+    }
+
+    private static string Identity(string path) => Shell.Run("stat", ["-L", "-c", "%d:%i", path]).Out.Trim();
 }

@@ -129,7 +129,7 @@ internal sealed class DaemonProcess : IDisposable
     /// <summary>The descriptors of what is, or was, below the shared directory.</summary>
     public string[] OpenBelow(string directory) => ServerPid is { } server && server == Pid
         ? OpenFiles.Below(directory, Pid)
-        : OpenFiles.OnRootMount(server);
+        : OpenFiles.OnMountOf(directory, server);
 
     /// <summary>Waits for its end and gives the exit code.</summary>
     public int AwaitExit()

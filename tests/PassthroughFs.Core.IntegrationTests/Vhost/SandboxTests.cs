@@ -22,7 +22,7 @@ public sealed class SandboxTests : IDisposable
     {
         using DaemonProcess daemon = Start("chroot");
         Use(daemon);
-        Assert.Equal(_shared.Path, new FileInfo($"/proc/{daemon.Pid}/root").LinkTarget);
+        AssertNothingByPath($"/proc/{daemon.Pid}");
         using (var frontEnd = new FrontEnd(daemon.SocketPath))
         {
             // Even what has to be said for the first time needs nothing from outside.
@@ -46,24 +46,77 @@ public sealed class SandboxTests : IDisposable
     }
 
     [Fact]
-    public void In_namespaces_the_daemon_sees_the_shared_directory_and_nothing_else()
+    public void In_namespaces_no_file_can_be_at_any_path()
     {
         File.WriteAllText(_shared["visible"], "");
         using DaemonProcess daemon = Start("namespace");
         Use(daemon);
         string proc = $"/proc/{daemon.ServerPid}";
         Assert.NotEqual(daemon.Pid, daemon.ServerPid);
-        Assert.Equal(
-            Directory.GetFileSystemEntries(_shared.Path).Select(Path.GetFileName).Order(),
-            Directory.GetFileSystemEntries($"{proc}/root/").Select(Path.GetFileName).Order());
-        string mount = Assert.Single(File.ReadAllLines($"{proc}/mountinfo"));
-        Assert.Equal("/", mount.Split(' ')[4]);
+        AssertNothingByPath(proc);
+        string[] mount = Assert.Single(File.ReadAllLines($"{proc}/mountinfo")).Split(' ');
+        Assert.Equal("/", mount[4]);
+        Assert.Equal(["nodev", "noexec", "nosuid", "ro"], mount[5].Split(',').Order().Where(o => o != "relatime"));
         Assert.Equal("1", Status(proc, "NSpid")[^1]);
         foreach (string kind in new[] { "mnt", "pid", "net" })
         {
             Assert.NotEqual(
                 new FileInfo($"/proc/self/ns/{kind}").LinkTarget, new FileInfo($"{proc}/ns/{kind}").LinkTarget);
         }
+    }
+
+    [Theory]
+    [InlineData("namespace")]
+    [InlineData("chroot")]
+    public void Whatever_a_guest_makes_no_path_leads_the_daemon_there(string mode)
+    {
+        Require.Program("strace");
+        using DaemonProcess daemon = Start(mode);
+        string[] wanted =
+        [
+            "proc/self/status", "proc/self/maps", "proc/stat", "proc/meminfo", "proc/self/cgroup", "proc/self/mountinfo",
+            "sys/devices/system/cpu/possible", "sys/devices/system/cpu/online", "etc/localtime", "dev/null", "etc/passwd",
+        ];
+        using (var posix = new DispatchPosix(new VhostChannel(daemon.SocketPath)))
+        {
+            IEnumerable<string> comm = Enumerable.Range(1, 200).Select(i => $"proc/self/task/{i}/comm");
+            foreach (string path in wanted.Concat(comm))
+            {
+                string[] parts = path.Split('/');
+                for (int i = 1; i < parts.Length; i++)
+                {
+                    _ = posix.Mkdir(string.Join('/', parts[..i]), 0x1ff);
+                }
+
+                posix.Mknod(path, Core.Api.Linux.S_IFIFO | 0x1ff, 0).IsOk();
+            }
+        }
+
+        // Threads come and go, and each connection starts some.
+        using var trace = new TempDirectory();
+        using var tracer = System.Diagnostics.Process.Start(
+            "strace", ["-ff", "-q", "-e", "trace=%file", "-p", $"{daemon.ServerPid}", "-o", trace["out"]]);
+        try
+        {
+            daemon.Await(() => Status($"/proc/{daemon.ServerPid}", "TracerPid")[0] != "0", "nobody traces");
+            for (int i = 0; i < 5; i++)
+            {
+                Use(daemon);
+            }
+        }
+        finally
+        {
+            Assert.Equal(0, Native.Kill(tracer.Id, Native.SIGINT));
+            tracer.WaitForExit();
+        }
+
+        // The library opens names below descriptors. What asks for a path, as the runtime does, finds nothing there.
+        string[] calls = [.. Directory.GetFiles(trace.Path).SelectMany(File.ReadAllLines)];
+        Assert.Contains(calls, call => call.Contains("used", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            calls, call => call.Contains("\"/", StringComparison.Ordinal)
+                && !call.Contains("\"/\"", StringComparison.Ordinal)
+                && !call.Contains("= -1 ENOENT", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -97,9 +150,12 @@ public sealed class SandboxTests : IDisposable
     public void In_namespaces_every_thread_has_only_the_capabilities_that_serving_takes()
     {
         const ulong needed = 0x8800_00DB, dacReadSearch = 1 << 2, mknod = 1 << 27, sysAdmin = 1 << 21;
-        Assert.Equal(needed | dacReadSearch, CapabilitiesOf([]));
-        Assert.Equal(needed, CapabilitiesOf(["--inode-file-handles", "never"]));
-        Assert.Equal((needed & ~mknod) | sysAdmin, CapabilitiesOf(["--modcaps=-mknod:+SYS_ADMIN:-dac_read_search"]));
+        const ulong sysChroot = 1 << 18;
+        Assert.Equal(needed | dacReadSearch, CapabilitiesOf("namespace"));
+        Assert.Equal(needed, CapabilitiesOf("namespace", "--inode-file-handles", "never"));
+        Assert.Equal(
+            (needed & ~mknod) | sysAdmin, CapabilitiesOf("namespace", "--modcaps=-mknod:+SYS_ADMIN:-dac_read_search"));
+        Assert.Equal(needed | dacReadSearch | sysChroot, CapabilitiesOf("chroot"));
     }
 
     [Fact]
@@ -210,6 +266,15 @@ public sealed class SandboxTests : IDisposable
         return result;
     }
 
+    // Nothing is below the root, and nobody can put anything there.
+    private static void AssertNothingByPath(string proc)
+    {
+        Assert.Empty(Directory.GetFileSystemEntries($"{proc}/root/"));
+        Assert.ThrowsAny<IOException>(() => File.WriteAllText($"{proc}/root/file", ""));
+        Assert.StartsWith("0", File.ReadLines($"{proc}/limits").Single(
+            line => line.StartsWith("Max core file size", StringComparison.Ordinal))["Max core file size".Length..].Trim());
+    }
+
     private static string[] Status(string task, string field) =>
         File.ReadLines($"{task}/status").Single(line => line.StartsWith(field + ":", StringComparison.Ordinal))
             .Split(['\t', ' '], StringSplitOptions.RemoveEmptyEntries)[1..];
@@ -219,16 +284,18 @@ public sealed class SandboxTests : IDisposable
     private static bool IsRunning(int pid) =>
         Directory.Exists($"/proc/{pid}") && Status($"/proc/{pid}", "State")[0] != "Z";
 
-    private ulong CapabilitiesOf(string[] options)
+    private ulong CapabilitiesOf(string mode, params string[] options)
     {
-        using DaemonProcess daemon = Start("namespace", options);
+        using DaemonProcess daemon = Start(mode, options);
         Use(daemon);
         var found = new HashSet<string>();
         foreach (string task in Directory.GetDirectories($"/proc/{daemon.ServerPid}/task"))
         {
             try
             {
-                found.UnionWith([.. Status(task, "CapPrm"), .. Status(task, "CapEff"), .. Status(task, "CapBnd")]);
+                found.UnionWith([.. Status(task, "CapPrm"), .. Status(task, "CapEff")]);
+                Assert.Equal(0ul, Convert.ToUInt64(Assert.Single(Status(task, "CapBnd")), 16));
+                Assert.Equal("1", Assert.Single(Status(task, "NoNewPrivs")));
             }
             catch (IOException)
             {
