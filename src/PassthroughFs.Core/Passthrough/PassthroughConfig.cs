@@ -188,8 +188,9 @@ public sealed class PassthroughConfig
     /// of the directory meet them. Needs a transport that can reply later. Default off: the client keeps them to itself.
     /// </summary>
     /// <remarks>
-    /// Each owner of a lock on a file costs a file descriptor. Deadlocks are not found (EDEADLK). Not with
-    /// <see cref="NoOpen"/>: there the client does not tell of the end of an open file, and so not of its locks'.
+    /// Each owner of a lock on a file costs a file descriptor. Deadlocks are found (EDEADLK) among the processes of one
+    /// client. Not with <see cref="NoOpen"/>: there the client does not tell of the end of an open file, and so not of its
+    /// locks'.
     /// </remarks>
     public bool PosixLocks { get; set => field = Changed(value); }
 

@@ -90,6 +90,11 @@ public sealed partial class FuseSession
             uint maxRead = reader.U32();
             CheckFits(flags, minor, maxWrite, maxRead);
             Action restoreWaiters = LockWaiters.Restore(sections["WAIT"]);
+            if ((flags & FuseNegotiation.NeedsLateReplies) != 0)
+            {
+                LockWaiters.Start();
+            }
+
             FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
             fileSystem.RestoreState(stream, fds);
             restoreWaiters();

@@ -149,6 +149,11 @@ public sealed partial class FuseSession
 
             InitFlags flags = FuseNegotiation.Agree(
                 offered, accepted, _transport?.AcceptedFlags ?? InitFlags.None, _canNotify);
+            if ((flags & FuseNegotiation.NeedsLateReplies) != 0 && !TryStartWaiting(context))
+            {
+                return Errno.ENOMEM;
+            }
+
             bool hasMaxPages = (flags & InitFlags.FUSE_MAX_PAGES) != 0;
             int pages = hasMaxPages ? _maxPages : Math.Min(_maxPages, FuseProtocol.DefaultMaxPages);
             var connection = new FuseConnection
@@ -173,6 +178,22 @@ public sealed partial class FuseSession
             reply.MaxStackDepth = connection.Has(InitFlags.FUSE_PASSTHROUGH) ? FuseNegotiation.MaxStackDepth : 0;
             _connection = connection;
             return Errno.OK;
+        }
+    }
+
+    /// <summary>Has a thread for requests that will wait for a lock; without one the client gets no session.</summary>
+    private bool TryStartWaiting(in RequestContext context)
+    {
+        try
+        {
+            LockWaiters.Start();
+            return true;
+        }
+        catch (OutOfMemoryException e)
+        {
+            Events.Failure(FuseOpcode.FUSE_INIT, context.Id.Value, e);
+            FileSystem.Destroy(context);
+            return false;
         }
     }
 

@@ -82,19 +82,10 @@ internal sealed unsafe partial class LockWaiters
     /// <summary>Whoever waits is tried again.</summary>
     public void Resume()
     {
-        bool needsThread;
         lock (_lock)
         {
             _isPaused = false;
-            needsThread = _waiting.Count > 0 && !_hasThread;
-            _hasThread |= needsThread;
-            _hasChance = true;
-            Monitor.PulseAll(_lock);
-        }
-
-        if (needsThread)
-        {
-            StartThread();
+            TellOfChance();
         }
     }
 

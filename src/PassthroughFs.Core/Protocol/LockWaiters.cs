@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading;
 using PassthroughFs.Core.Api;
@@ -11,35 +12,76 @@ namespace PassthroughFs.Core.Protocol;
 /// can never have it.
 /// </summary>
 /// <remarks>
-/// One thread, there only while anybody waits, tries again: at once when the client gives a lock back, and from time to
-/// time because another program of the host may. Who came first is tried first. A request that has to wait is the one
-/// that allocates; there are at most <see cref="MostWaiting"/>.
+/// One thread, which is there from when locks are agreed on, tries again: at once when the client gives a lock back, and
+/// from time to time because another program of the host may. Who came first is tried first. A request that has to wait
+/// is the one that allocates; there are at most <see cref="MostWaiting"/>.
 /// </remarks>
 internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTransport? transport)
 {
     /// <summary>More get ENOLCK.</summary>
     public const int MostWaiting = 4096;
 
-    private const int FirstPauseMilliseconds = 1;
-    private const int LongestPauseMilliseconds = 64;
-
     // The kernel may have another thread deliver an interruption before the request it is meant for.
     private const int Remembered = 64;
 
     // Over all that follows, and what the thread waits on; no call is made under it.
-    private readonly object _lock = new();
+    private readonly Bell _lock = new();
     private readonly LinkedList<Waiter> _waiting = [];
     private readonly List<LinkedListNode<Waiter>> _round = [];
     private readonly ulong[] _interrupted = new ulong[Remembered];
     private int _interruptions;
     private bool _hasThread;
-    private bool _hasChance;
     private bool _isPaused;
     private Waiter? _tried;
 
     // Over one try and its answer, so that the end of a session is the end of them.
     private readonly Lock _trying = new();
     private int _count;
+
+    // A client may go without a word; then nobody but the thread knows of this.
+    ~LockWaiters()
+    {
+        lock (_lock)
+        {
+            _lock.IsOver = true;
+            Monitor.Pulse(_lock);
+        }
+    }
+
+    /// <summary>Whether nobody is being tried, and nobody will be before a pause ends or there is another chance.</summary>
+    internal bool IsIdle
+    {
+        get
+        {
+            lock (_trying)
+            {
+                lock (_lock)
+                {
+                    return !_lock.IsRung;
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// How long the thread waits between two tries at first and at most, in milliseconds; -1 for ever, so that only what
+    /// the client gives back leads to another.
+    /// </summary>
+    internal (int First, int Longest) Pauses { get; set; } = (1, 64);
+
+    /// <summary>Has a thread for those who will wait. Requests start none.</summary>
+    /// <exception cref="OutOfMemoryException">None could be started.</exception>
+    public void Start()
+    {
+        // Called by one thread at a time: by INIT, or before it.
+        if (!_hasThread)
+        {
+            Bell bell = _lock;
+            var self = new WeakReference<LockWaiters>(this);
+            new Thread(() => Run(bell, self)) { Name = "ptfs-locks", IsBackground = true }.Start();
+            _hasThread = true;
+        }
+    }
 
     /// <summary>Lets a request wait that could not have its lock.</summary>
     /// <returns>
@@ -62,7 +104,6 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
             Id = call.Context.Id,
         };
         var waiter = new Waiter(context, call.Node, handle, owner, wanted, flags);
-        bool needsThread;
         lock (_lock)
         {
             // Its session may have ended since it was read, and what ends with a session has been forgotten then.
@@ -83,16 +124,9 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
 
             _waiting.AddLast(waiter);
             Volatile.Write(ref _count, _waiting.Count);
-            needsThread = !_hasThread;
-            _hasThread = true;
 
             // What was in its way may be gone since: it is tried at once.
             TellOfChance();
-        }
-
-        if (needsThread)
-        {
-            StartThread();
         }
 
         return Errno.OK;
@@ -150,39 +184,50 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
         }
     }
 
-    private void StartThread() => new Thread(Run) { Name = "ptfs-locks", IsBackground = true }.Start();
-
     private void TellOfChance()
     {
-        _hasChance = true;
+        _lock.IsRung = true;
         Monitor.Pulse(_lock);
     }
 
-    private void Run()
+    private static void Run(Bell bell, WeakReference<LockWaiters> waiters)
     {
-        int pause = FirstPauseMilliseconds;
+        while (bell.Wait())
+        {
+            Serve(waiters);
+        }
+    }
+
+    // Not inlined: while nobody waits the thread keeps nothing of a session alive.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Serve(WeakReference<LockWaiters> waiters)
+    {
+        if (waiters.TryGetTarget(out LockWaiters? target))
+        {
+            target.Serve();
+        }
+    }
+
+    /// <summary>Tries until nobody waits.</summary>
+    private void Serve()
+    {
+        int pause = Pauses.First;
         while (true)
         {
             lock (_lock)
             {
-                while (_isPaused)
+                if (_lock.IsRung || Monitor.Wait(_lock, pause))
                 {
-                    Monitor.Wait(_lock);
-                }
-
-                if (_hasChance || Monitor.Wait(_lock, pause))
-                {
-                    pause = FirstPauseMilliseconds;
+                    pause = Pauses.First;
                 }
                 else
                 {
-                    pause = Math.Min(pause * 2, LongestPauseMilliseconds);
+                    pause = Math.Min(pause * 2, Pauses.Longest);
                 }
 
-                _hasChance = false;
-                if (_waiting.Count == 0)
+                _lock.IsRung = false;
+                if (_isPaused || _waiting.Count == 0)
                 {
-                    _hasThread = false;
                     return;
                 }
 
@@ -221,6 +266,11 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
         {
             errno = session.FileSystem.SetLk(
                 waiter.Context, waiter.Node, waiter.Handle, waiter.Owner, waiter.Wanted, waiter.Flags);
+            if (errno == Errno.EAGAIN && !waiter.IsKnown)
+            {
+                waiter.IsKnown = true;
+                errno = ClosesRing(waiter) ? Errno.EDEADLK : errno;
+            }
         }
 #pragma warning disable CA1031 // As in Dispatch: whatever a file system throws ends here, and the client gets an answer.
         catch (Exception e)
@@ -244,6 +294,11 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
             }
 
             Remove(node);
+            if (errno == Errno.OK && waiter.Wanted.Type == LockType.F_RDLCK)
+            {
+                // It may have taken the place of one for writing.
+                TellOfChance();
+            }
         }
 
         Answer(waiter.Context.Id.Value, errno);
@@ -298,5 +353,30 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
         public LockFlags Flags { get; } = flags;
 
         public bool IsInterrupted { get; set; }
+
+        /// <summary>Whether it has been looked at for whom it waits.</summary>
+        public bool IsKnown { get; set; }
+    }
+
+    /// <summary>What the thread waits on while nobody else waits.</summary>
+    private sealed class Bell
+    {
+        public bool IsRung { get; set; }
+
+        public bool IsOver { get; set; }
+
+        /// <summary>Waits until there is something to do; false if there will be nothing any more.</summary>
+        public bool Wait()
+        {
+            lock (this)
+            {
+                while (!IsRung && !IsOver)
+                {
+                    Monitor.Wait(this);
+                }
+
+                return !IsOver;
+            }
+        }
     }
 }

@@ -296,6 +296,76 @@ public sealed class LockTests : IDisposable
         """);
 
     [Fact]
+    public void Whoever_closes_a_ring_of_processes_is_told_so() => Python("""
+        # Each of n processes holds a byte and waits for the next one's; the last gets EDEADLK, and then all go on.
+        for here in [ONE, BARE]:
+            for n in [2, 3]:
+                pipes = [os.pipe() for _ in range(n)]
+                go = [os.pipe() for _ in range(n)]
+                def process(i):
+                    f = opened(here)
+                    fcntl.lockf(f, EX, 1, i)
+                    os.write(pipes[i][1], b'.')
+                    os.read(go[i][0], 1)
+                    try:
+                        fcntl.lockf(f, EX, 1, (i + 1) % n)
+                    except OSError as e:
+                        assert e.errno == errno.EDEADLK, e
+                        os._exit(35)
+                pids = [child(process, i) for i in range(n)]
+                for i in range(n): os.read(pipes[i][0], 1)
+                for i in range(n):
+                    os.write(go[i][1], b'.')
+                    if i < n - 1: time.sleep(0.3)
+                codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+
+                # Which of them is the last depends on the machine.
+                assert codes.count(35) == 1 and codes.count(0) == n - 1, (here, codes)
+        """);
+
+    [Fact]
+    public void Open_files_of_one_process_that_wait_for_each_other_are_no_deadlock() => Python("""
+        for here in [ONE, BARE]:
+            a, b = opened(here), opened(here)
+            ofd(a, fcntl.F_WRLCK, 0, 1)
+            ofd(b, fcntl.F_WRLCK, 1, 1)
+            got = []
+            def waits(f, start):
+                try:
+                    fcntl.fcntl(f, 38, struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, start, 1, 0)) # F_OFD_SETLKW
+                    got.append(0)
+                except OSError as e:
+                    got.append(e.errno)
+            threads = [threading.Thread(target=waits, args=(a, 1)), threading.Thread(target=waits, args=(b, 0))]
+            for t in threads: t.start()
+            time.sleep(0.3)
+            assert not got, got
+            ofd(a, fcntl.F_UNLCK, 0, 1)
+            threads[1].join()
+            ofd(b, fcntl.F_UNLCK, 1, 1)
+            threads[0].join()
+            assert got == [0, 0], got
+            for f in [a, b]:
+                ofd(f, fcntl.F_UNLCK, 0, 0)
+                f.close()
+        """);
+
+    [Fact]
+    public void One_who_then_only_reads_wakes_readers_who_wait() => Python("""
+        for here in [ONE, BARE]:
+            f = opened(here)
+            for kind in KINDS:
+                kind(f, EX)
+                readers = [child(lambda: kind(opened(here), SH)) for _ in range(3)]
+                time.sleep(0.2)
+                assert all(os.waitpid(pid, os.WNOHANG)[0] == 0 for pid in readers)
+                kind(f, SH)
+                for pid in readers: ended(pid)
+                kind(f, UN)
+            f.close()
+        """);
+
+    [Fact]
     public void Ranges_and_holders_are_told_as_on_the_directory() => Python("""
         # F_GETLK by struct flock: type, whence, start, length, pid.
         layout = 'hhqqi4x'

@@ -1,8 +1,9 @@
 using System;
+using System.Collections.Concurrent;
 using System.Collections.Generic;
-using System.Diagnostics;
 using System.IO;
 using System.Linq;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Protocol;
@@ -44,30 +45,36 @@ public sealed class FuseLockTests
     }
 
     [Theory]
-    [InlineData(FUSE_FLUSH)]
-    [InlineData(FUSE_RELEASE)]
-    [InlineData(FUSE_SETLK)]
-    public void What_may_give_a_lock_back_is_a_chance_at_once(FuseOpcode opcode)
+    [InlineData(FUSE_FLUSH, LockType.F_UNLCK)]
+    [InlineData(FUSE_RELEASE, LockType.F_UNLCK)]
+    [InlineData(FUSE_SETLK, LockType.F_UNLCK)]
+    [InlineData(FUSE_SETLK, LockType.F_RDLCK)]
+    [InlineData(FUSE_SETLKW, LockType.F_RDLCK)]
+    public void What_may_give_a_lock_back_is_a_chance_at_once(FuseOpcode opcode, LockType less)
     {
-        // So long that the pauses between attempts are at their longest.
-        Assert.Null(_rig.Send(Request(FUSE_SETLKW, 1)));
-        Thread.Sleep(300);
-        TimeSpan[] took = [.. Enumerable.Range(0, 10).Select(_ =>
-        {
-            int before = _fs.Attempts;
-            long start = Stopwatch.GetTimestamp();
-            byte[] request = opcode == FUSE_SETLK
-                ? Request(FUSE_SETLK, 2, LockType.F_UNLCK)
-                : FuseCase.Message(opcode, new Bytes().Zeros(24));
-            _rig.Send(request);
-            int own = opcode == FUSE_SETLK ? 1 : 0;
-            Assert.True(SpinWait.SpinUntil(() => _fs.Attempts > before + own, s_patience));
-            TimeSpan time = Stopwatch.GetElapsedTime(start);
-            Thread.Sleep(200);
-            return time;
-        })];
-        Assert.True(took.Order().ElementAt(3) < TimeSpan.FromMilliseconds(20), string.Join(' ', took));
+        OnlyByChance();
+        WaitUntilTried(Request(FUSE_SETLKW, 1));
+        _fs.FreeFor = less == LockType.F_RDLCK ? 2ul : 0;
+        _rig.Send(opcode is FUSE_SETLK or FUSE_SETLKW
+            ? Request(opcode, 2, less)
+            : FuseCase.Message(opcode, new Bytes().Zeros(24)));
+        int own = opcode is FUSE_SETLK or FUSE_SETLKW ? 1 : 0;
+        Until(() => _fs.Attempts == 3 + own);
         _fs.IsFree = true;
+        _rig.Send(Request(FUSE_SETLK, 3, LockType.F_UNLCK));
+        AssertReply(1, Errno.OK);
+    }
+
+    [Fact]
+    public void Who_waited_and_now_only_reads_is_a_chance_for_those_before()
+    {
+        OnlyByChance();
+        WaitUntilTried(Request(FUSE_SETLKW, 1));
+        WaitUntilTried(Request(FUSE_SETLKW, 2, LockType.F_RDLCK), others: 1);
+        _fs.FreeFor = 2;
+        _fs.FreesAll = true;
+        _rig.Send(Request(FUSE_SETLK, 3, LockType.F_UNLCK));
+        AssertReply(2, Errno.OK);
         AssertReply(1, Errno.OK);
     }
 
@@ -226,18 +233,132 @@ public sealed class FuseLockTests
     }
 
     [Fact]
-    public void Nobody_waits_by_a_thread()
+    public void Who_would_wait_in_a_session_that_has_ended_is_told()
+    {
+        _fs.Meanwhile = () => _rig.Session.Destroy(default);
+        Assert.Equal(Errno.EIO, _rig.Error(Request(FUSE_SETLKW, 1)));
+        _fs.Meanwhile = null;
+        _rig.Start();
+        _fs.IsFree = true;
+        Assert.False(_transport.Replies.TryTake(out _, 100, TestContext.Current.CancellationToken));
+    }
+
+    [Fact]
+    public void A_session_ends_and_another_begins_while_a_request_of_the_first_fails()
+    {
+        _fs.Meanwhile = () => _rig.Session.CreateWorker().Dispatch(
+            Pieces.Whole(FuseCase.Message(FUSE_INIT, FuseCases.Init())).Segments, Pieces.Whole(8192).Segments);
+        Assert.Equal(Errno.EIO, _rig.Error(Request(FUSE_SETLKW, 1)));
+    }
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(10)]
+    public void Whoever_closes_a_ring_of_processes_is_told(int length)
+    {
+        OnlyByChance();
+        for (uint process = 1; process < length; process++)
+        {
+            _fs.Holders[process] = 100 + process + 1;
+            WaitUntilTried(Request(FUSE_SETLKW, process, pid: 100 + process), others: (int)process - 1);
+        }
+
+        var last = (uint)length;
+        _fs.Holders[last] = 101;
+        Assert.Null(_rig.Send(Request(FUSE_SETLKW, last, pid: 100 + last)));
+        AssertReply(last, Errno.EDEADLK);
+        FreeAll();
+        for (uint process = 1; process < length; process++)
+        {
+            AssertReply(process, Errno.OK);
+        }
+    }
+
+    [Theory]
+    [InlineData("a lock of the same process, by an open file", 101u, 101u, 101u, 101u, 0u)]
+    [InlineData("processes that are not known", 0u, 0u, 0u, 0u, 0u)]
+    [InlineData("flock", 101u, 102u, 102u, 101u, 1u)]
+    [InlineData("a chain that ends", 101u, 102u, 102u, 103u, 0u)]
+    public void What_is_no_ring_of_processes_waits(
+        string what, uint first, uint firstMeets, uint second, uint secondMeets, uint flags)
+    {
+        Assert.NotEmpty(what);
+        OnlyByChance();
+        _fs.Holders[1] = firstMeets;
+        _fs.Holders[2] = secondMeets;
+        WaitUntilTried(Request(FUSE_SETLKW, 1, pid: first, flags: flags));
+        WaitUntilTried(Request(FUSE_SETLKW, 2, pid: second, flags: flags), others: 1);
+        FreeAll();
+        AssertReply(1, Errno.OK);
+        AssertReply(2, Errno.OK);
+    }
+
+    [Fact]
+    public void No_request_starts_a_thread()
     {
         Assert.Null(_rig.Send(Request(FUSE_SETLKW, 1)));
         _fs.IsFree = true;
         AssertReply(1, Errno.OK);
-        Assert.True(SpinWait.SpinUntil(() => !_fs.LastThread!.IsAlive, s_patience));
+        Thread first = _fs.LastThread!;
+        Assert.NotSame(Thread.CurrentThread, first);
+        _fs.IsFree = false;
+        Thread.Sleep(100);
+        Assert.Null(_rig.Send(Request(FUSE_SETLKW, 2)));
+        _fs.IsFree = true;
+        AssertReply(2, Errno.OK);
+        Assert.Same(first, _fs.LastThread);
     }
 
-    private static byte[] Request(FuseOpcode opcode, ulong unique, LockType type = LockType.F_WRLCK)
+    [Fact]
+    public void The_thread_ends_with_a_session_that_nobody_has_any_more()
     {
-        byte[] message = FuseCase.Message(opcode, FuseCases.Lock((uint)type));
+        Thread thread = ThreadOfASession();
+        Until(() =>
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+            return !thread.IsAlive;
+        });
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Thread ThreadOfASession()
+    {
+        var fs = new LockedFileSystem();
+        var transport = new RecordingTransport { CanReplyLater = true };
+        Rig rig = Rig.Started(fs: fs, transport: transport);
+        Assert.Null(rig.Send(Request(FUSE_SETLKW, 1)));
+        fs.IsFree = true;
+        Assert.True(transport.Replies.TryTake(out _, s_patience));
+        return fs.LastThread!;
+    }
+
+    private static void Until(Func<bool> condition) => Assert.True(SpinWait.SpinUntil(condition, s_patience));
+
+    /// <summary>No pause ends: whoever waits is tried again only when the client has given something back.</summary>
+    private void OnlyByChance() => _rig.Session.LockWaiters.Pauses = (-1, -1);
+
+    /// <summary>Has a request wait, until it and the others that wait were tried.</summary>
+    private void WaitUntilTried(byte[] request, int others = 0)
+    {
+        int before = _fs.Attempts;
+        Assert.Null(_rig.Send(request));
+        Until(() => _fs.Attempts == before + 2 + others && _rig.Session.LockWaiters.IsIdle);
+    }
+
+    private void FreeAll()
+    {
+        _fs.IsFree = true;
+        _rig.Send(Request(FUSE_SETLK, 999, LockType.F_UNLCK));
+    }
+
+    private static byte[] Request(
+        FuseOpcode opcode, ulong unique, LockType type = LockType.F_WRLCK, uint pid = 5, uint flags = 0)
+    {
+        byte[] message = FuseCase.Message(opcode, FuseCases.Lock((uint)type, flags));
         BitConverter.TryWriteBytes(message.AsSpan(8), unique);
+        BitConverter.TryWriteBytes(message.AsSpan(76), pid);
         return message;
     }
 
@@ -257,6 +378,10 @@ public sealed class FuseLockTests
         private int _attempts;
 
         public volatile bool IsFree;
+
+        // For one request alone, and with FreesAll for all others afterwards.
+        public ulong FreeFor;
+        public volatile bool FreesAll;
         public volatile bool Throws;
         public volatile Errno Taken = Errno.EAGAIN;
 
@@ -264,9 +389,27 @@ public sealed class FuseLockTests
 
         public Thread? LastThread { get; private set; }
 
+        /// <summary>Is done within each call.</summary>
+        public Action? Meanwhile { get; set; }
+
+        /// <summary>Whose lock a request meets.</summary>
+        public ConcurrentDictionary<ulong, uint> Holders { get; } = [];
+
         public Errno Init(in RequestContext context, InitFlags offered, out InitFlags accepted)
         {
             accepted = offered;
+            return Errno.OK;
+        }
+
+        public Errno GetLk(
+            in RequestContext context, NodeId node, Handle handle, LockOwner owner, in FileLock wanted, out FileLock found)
+        {
+            found = new FileLock
+            {
+                Type = LockType.F_WRLCK,
+                End = FileLock.ToTheEnd,
+                Pid = Holders.GetValueOrDefault(context.Id.Value),
+            };
             return Errno.OK;
         }
 
@@ -283,6 +426,13 @@ public sealed class FuseLockTests
         {
             LastThread = Thread.CurrentThread;
             Interlocked.Increment(ref _attempts);
+            Meanwhile?.Invoke();
+            if (Volatile.Read(ref FreeFor) is not 0 and ulong chosen && chosen == context.Id.Value)
+            {
+                IsFree |= FreesAll;
+                return Errno.OK;
+            }
+
             return Throws ? throw new InvalidOperationException("as asked") : IsFree ? Errno.OK : Taken;
         }
     }
