@@ -140,7 +140,7 @@ internal sealed class ExportScene(Backing backing, params string[] options) : ID
     /// <summary>Makes the kernel forget what it can, and waits until the server has heard of it.</summary>
     public void DropCaches()
     {
-        for (int attempt = 0; attempt < 50; attempt++)
+        for (int attempt = 0; attempt < 300; attempt++)
         {
             File.WriteAllText("/proc/sys/vm/drop_caches", "2");
             if (Server.OpenBelow(Source.Path).Length == 0)

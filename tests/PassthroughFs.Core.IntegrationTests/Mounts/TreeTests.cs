@@ -276,7 +276,7 @@ public sealed class TreeTests : IDisposable
 
     private static void Await(Func<bool> condition, string otherwise)
     {
-        for (int i = 0; i < 100 && !condition(); i++)
+        for (int i = 0; i < 300 && !condition(); i++)
         {
             Thread.Sleep(100);
         }

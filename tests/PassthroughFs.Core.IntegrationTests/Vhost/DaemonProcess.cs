@@ -116,7 +116,7 @@ internal sealed class DaemonProcess : IDisposable
     /// <summary>Waits until something is true, and fails with the daemon's output if it stays false.</summary>
     public void Await(Func<bool> condition, string what)
     {
-        for (long end = Environment.TickCount64 + 10_000; !condition();)
+        for (long end = Environment.TickCount64 + (long)Patience.TotalMilliseconds; !condition();)
         {
             Assert.True(Environment.TickCount64 < end, $"{what}: {Output}");
             System.Threading.Thread.Sleep(10);

@@ -161,7 +161,7 @@ internal sealed class FrontEnd : IDisposable
     public int Stop(int index) => BinaryPrimitives.ReadInt32LittleEndian(Ask(11, State(index, 0)).AsSpan(4));
 
     /// <summary>Whether the back end closes the connection soon.</summary>
-    public bool IsClosed(int milliseconds = 10_000)
+    public bool IsClosed(int milliseconds = 30_000)
     {
         Socket.ReceiveTimeout = milliseconds;
         try

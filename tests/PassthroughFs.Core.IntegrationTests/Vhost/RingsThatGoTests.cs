@@ -54,6 +54,7 @@ public sealed class RingsThatGoTests : IDisposable
         {
             daemon.Await(() => ProcessState.IsStopped(mount.Pid), "the mount is not stopped");
             channel.Queue(1).Submit(GetAttr(channel, 0, file.Id));
+            daemon.Await(() => ProcessState.IsInStatx(daemon.ServerPid), "the request is not taken");
 
             // The other thread meets a map without the rings, or with some of them, and then one without any.
             if (ringsThatStay > 0)

@@ -1,5 +1,4 @@
 using System;
-using System.Diagnostics;
 using System.IO;
 using System.Linq;
 using System.Threading;
@@ -191,11 +190,9 @@ public sealed class WindowTests : IDisposable
         {
             // One queue waits. The other one works; the test's requests take them by turns.
             _daemon.Await(() => !Window.Requests.IsEmpty, "the VMM is asked");
-            long start = Stopwatch.GetTimestamp();
             client.Call(Op.Forget, node, new Packer().U64(0).Done(), out _).Is(Errno.OK);
             client.GetAttr(node, null, out _).Is(Errno.OK);
-            Assert.True(Stopwatch.GetElapsedTime(start) < TimeSpan.FromSeconds(3), "it waits, too");
-            Assert.False(waiting.IsCompleted);
+            Assert.False(waiting.IsCompleted, "it has waited, too");
         }
 
         (await waiting.WaitAsync(TimeSpan.FromSeconds(20), cancel)).Is(Errno.EIO);

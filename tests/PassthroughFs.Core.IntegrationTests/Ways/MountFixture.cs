@@ -38,7 +38,7 @@ internal sealed class MountFixture : IDisposable
     public string[] OpenAfterDroppingCaches()
     {
         string[] open = [];
-        for (int attempt = 0; attempt < 30; attempt++)
+        for (int attempt = 0; attempt < 300; attempt++)
         {
             File.WriteAllText("/proc/sys/vm/drop_caches", "2");
             open = Mount.OpenBelow(Source);

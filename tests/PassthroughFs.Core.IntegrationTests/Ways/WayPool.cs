@@ -141,7 +141,7 @@ public sealed class WayPool : IDisposable
             }
 
             // The kernel keeps what it looked up until it needs the memory; this makes it need it.
-            for (int attempt = 0; attempt < 20; attempt++)
+            for (int attempt = 0; attempt < 300; attempt++)
             {
                 File.WriteAllText("/proc/sys/vm/drop_caches", "2");
                 if (_mount.OpenBelow(_source.Path).Length == 0)

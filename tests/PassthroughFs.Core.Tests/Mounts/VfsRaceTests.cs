@@ -98,7 +98,7 @@ public sealed class VfsRaceTests
         {
             Random random = new(thread);
             List<Entry> held = [];
-            while (Stopwatch.GetTimestamp() < end)
+            while (Stopwatch.GetTimestamp() < end || System.Threading.Volatile.Read(ref mounts) < 300)
             {
                 string path = $"/m/{random.Next(4)}";
                 if (thread == 0)
@@ -145,7 +145,6 @@ public sealed class VfsRaceTests
             }
         });
         Assert.Empty(wrong);
-        Assert.True(mounts > 300, $"{mounts} mounts");
         Assert.All(backends, backend => Assert.False(backend.CalledTooLate));
     }
 
