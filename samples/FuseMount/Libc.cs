@@ -81,6 +81,22 @@ internal static unsafe partial class Libc
         _ = fstatfs(fd, buffer);
     }
 
+    /// <summary>Whether nothing below a directory can be changed, as its mount or its file system is read-only.</summary>
+    public static bool IsReadOnly(string path)
+    {
+        const int O_PATH = 0x20_0000, flagsOffset = 80, ST_RDONLY = 1;
+        int fd = Open(path, O_PATH | O_CLOEXEC, out Errno error);
+        if (error != Errno.OK)
+        {
+            return false;
+        }
+
+        byte* buffer = stackalloc byte[256]; // Sound: struct statfs has 120 bytes.
+        bool isReadOnly = fstatfs(fd, buffer) == 0 && (*(long*)(buffer + flagsOffset) & ST_RDONLY) != 0;
+        _ = close(fd);
+        return isReadOnly;
+    }
+
     /// <summary>The path without symbolic links, "." and "..".</summary>
     public static Errno RealPath(string path, out string real)
     {

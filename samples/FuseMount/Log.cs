@@ -33,6 +33,9 @@ internal static partial class Log
     [LoggerMessage(10, LogLevel.Information, "This mount cannot be upgraded: {Reason}.")]
     public static partial void NoUpgrade(ILogger logger, string reason);
 
+    [LoggerMessage(11, LogLevel.Warning, "{Source} is read-only on this host: mounted read-only.")]
+    public static partial void ReadOnlySource(ILogger logger, string source);
+
     [LoggerMessage(6, LogLevel.Warning,
         "No orders can be given at run time: {Reason}. Name a place for the control socket with --control.")]
     public static partial void NoControl(ILogger logger, string reason);

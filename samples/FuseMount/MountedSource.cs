@@ -101,6 +101,11 @@ internal sealed class MountedSource
         Directory.SetCurrentDirectory("/");
         RaiseFileLimit();
         using ILoggerFactory loggers = CreateLoggers(options.LogLevel);
+        if (successor is null)
+        {
+            options = AsSourcesAre(options, paths, loggers);
+        }
+
         Served served = options.Mounts.Count == 0
             ? new ServedDirectory(
                 CreateFileSystem(options.Config, paths.Source, loggers), options, state, successor is not null)
@@ -285,6 +290,21 @@ internal sealed class MountedSource
         return fault is null && !signals.Any && mount.IsMounted()
             ? new MountException("the connection was aborted from outside: mount again to go on")
             : fault;
+    }
+
+    // What nobody can write to is mounted as such: else the kernel says of access(2) what the modes say.
+    private static MountOptions AsSourcesAre(MountOptions options, Paths paths, ILoggerFactory loggers)
+    {
+        bool isReadOnly = options.Mounts.Count == 0
+            ? Libc.IsReadOnly(paths.Source)
+            : paths.Mounts.All(mount => Libc.IsReadOnly(mount.Source));
+        if (!isReadOnly || (options.Flags & MountFlags.ReadOnly) != 0)
+        {
+            return options;
+        }
+
+        Log.ReadOnlySource(loggers.CreateLogger("ptfs-mount"), options.Source);
+        return options with { Flags = options.Flags | MountFlags.ReadOnly };
     }
 
     private static PassthroughFileSystem CreateFileSystem(
