@@ -156,6 +156,21 @@ public sealed partial class InodeStore
         }
     }
 
+    /// <summary>
+    /// Lets go of an inode that has a handle, and of its descriptor too unless others use it at this moment.
+    /// </summary>
+    /// <param name="inode">The inode, held; let go of.</param>
+    internal void DropFd(in HostInode inode)
+    {
+        lock (_lock)
+        {
+            LeaveRing(inode.Slot);
+            _picked++;
+        }
+
+        _ = CloseFd(inode.Slot, inode.Handle, inode.Mount);
+    }
+
     /// <summary>Puts an inode right behind the hand, where it comes last.</summary>
     private void JoinRing(int index)
     {

@@ -26,6 +26,9 @@ public sealed unsafe partial class PassthroughFileSystem
     // How many descriptors there may be before those of inodes are closed; 0 where they never are.
     private volatile int _budget;
 
+    // Without a budget: how many inodes without a name there may be with a descriptor.
+    private int _mostRemoved;
+
     // The mount of the root: open as long as the root is there.
     private ulong _rootMountId;
 
@@ -41,8 +44,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private void StartBudget(ulong rootMountId)
     {
         _rootMountId = rootMountId;
-        ulong* limits = stackalloc ulong[2];
-        ulong limit = Sys.Getrlimit(Constants.RLIMIT_NOFILE, limits) == 0 ? limits[0] : 1024;
+        ulong limit = FileLimit();
         long others = (long)CountOpen() - BudgetShare.HeldFds;
         ulong kept = Math.Min(limit / 4, MaxReserve) + (ulong)Math.Max(0, others);
         int most = (int)Math.Clamp(limit - Math.Min(limit, kept), 1, int.MaxValue);
@@ -55,6 +57,30 @@ public sealed unsafe partial class PassthroughFileSystem
         _budget = Math.Min(wanted, most);
         BudgetShare.Join(this);
         _isShared = true;
+    }
+
+    private static ulong FileLimit()
+    {
+        ulong* limits = stackalloc ulong[2];
+        return Sys.Getrlimit(Constants.RLIMIT_NOFILE, limits) == 0 ? limits[0] : 1024;
+    }
+
+    /// <summary>Whether one more inode may have a descriptor because its last name is about to go.</summary>
+    private bool HasRoomForRemoved()
+    {
+        if (_budget == 0)
+        {
+            return _inodes.FdCount < _mostRemoved;
+        }
+
+        // Some that are picked cannot be closed, and leave the ring.
+        bool hasRoom = CountedFds < _budget;
+        for (int tries = 0; !hasRoom && tries < MaxRooms; tries++)
+        {
+            hasRoom = CloseCold(1, insists: true) > 0;
+        }
+
+        return hasRoom;
     }
 
     /// <summary>Ends what <see cref="StartBudget"/> began, when no other file system is about it any more.</summary>

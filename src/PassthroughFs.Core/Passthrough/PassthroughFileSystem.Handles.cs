@@ -24,6 +24,7 @@ public sealed unsafe partial class PassthroughFileSystem
         bool keepFds = isAdaptive || Config.InodeFileHandles == InodeFileHandles.Never;
         bool needsHandle = _export || Config.InodeFileHandles != InodeFileHandles.Never;
         _budget = 0;
+        _mostRemoved = (int)Math.Min(FileLimit() / 4, MaxBudget);
         _keepFds = keepFds;
         _takeHandles = _export || !keepFds;
         Errno result = Describe(fd, stat, needsHandle, out NewInode root);
@@ -128,6 +129,85 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return Config.InodeFileHandles == InodeFileHandles.Mandatory ? Errno.EOPNOTSUPP : Errno.OK;
+    }
+
+    /// <summary>
+    /// Before a name goes: gives the inode that has it a descriptor, if it is kept by handle and this is its last name.
+    /// The client may have it open or be in it, and with the last name the handle would lead nowhere.
+    /// </summary>
+    /// <remarks>
+    /// No system call while all inodes have descriptors. What somebody else removes from the host is stale, and so is
+    /// what there is no room for.
+    /// </remarks>
+    /// <returns>The inode, held, if it was given one. It goes to <see cref="EndRemoval"/>.</returns>
+    private HostInode BeginRemoval(int directory, byte* name)
+    {
+        if (_inodes.Count <= _inodes.FdCount)
+        {
+            return default;
+        }
+
+        StatxBuffer stat;
+        if (Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, StatMask, &stat) < 0 ||
+            (stat.stx_nlink > 1 && !Linux.S_ISDIR(stat.stx_mode)))
+        {
+            return default;
+        }
+
+        HostInode inode = FindLive(directory, name, stat);
+        if (!inode.IsNone && inode.Fd < 0 && HasRoomForRemoved())
+        {
+            int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+            if (fd >= 0 && _inodes.TryKeepFd(inode, fd))
+            {
+                return inode;
+            }
+
+            _ = fd < 0 ? 0 : Sys.Close(fd);
+        }
+
+        inode.Dispose();
+        return default;
+    }
+
+    /// <summary>After <see cref="BeginRemoval"/>: if the name stays, the inode goes back to its handle.</summary>
+    private void EndRemoval(in HostInode inode, bool isRemoved)
+    {
+        if (!inode.IsNone && !isRemoved)
+        {
+            _inodes.DropFd(inode);
+        }
+        else
+        {
+            inode.Dispose();
+        }
+    }
+
+    /// <summary>Holds the live inode that has a name, if it is one.</summary>
+    private HostInode FindLive(int directory, byte* name, scoped in StatxBuffer stat)
+    {
+        InodeKey key = KeyOf(stat);
+        if (!_inodes.SeemsLive(key))
+        {
+            return default;
+        }
+
+        ulong birth = BirthOf(stat);
+        InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
+        if (match == InodeMatch.NeedsHandle && TryGetHandle(directory, name, 0, out KernelHandle handle, out _) == 0)
+        {
+            match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
+        }
+
+        if (match != InodeMatch.Found)
+        {
+            return default;
+        }
+
+        // The lookup was not the client's.
+        HostInode inode = _inodes.Get(node);
+        Forget(default, node, 1);
+        return inode;
     }
 
     private void NoteNoHandles(ulong device)

@@ -136,14 +136,18 @@ public sealed unsafe partial class PassthroughFileSystem
 
             using (newDirectory)
             {
+                const uint Keeps = Linux.RENAME_NOREPLACE | Linux.RENAME_EXCHANGE;
+                HostInode replaced = (flags & Keeps) != 0 ? default : BeginRemoval(newDirectory.Value, newPath);
                 result = BecomeCaller(context, out ProcessIdentity.Switched switched);
                 if (result != Errno.OK)
                 {
+                    EndRemoval(replaced, false);
                     return result;
                 }
 
                 int status = Sys.RenameAt2(oldDirectory.Value, oldPath, newDirectory.Value, newPath, flags);
                 _identity.Return(switched);
+                EndRemoval(replaced, status >= 0);
                 if (status < 0)
                 {
                     return (Errno)(-status);
@@ -237,14 +241,17 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
+            HostInode removed = BeginRemoval(directory.Value, path);
             result = BecomeCaller(context, out ProcessIdentity.Switched switched);
             if (result != Errno.OK)
             {
+                EndRemoval(removed, false);
                 return result;
             }
 
             int status = Sys.UnlinkAt(directory.Value, path, flags);
             _identity.Return(switched);
+            EndRemoval(removed, status >= 0);
             if (status < 0)
             {
                 return (Errno)(-status);
