@@ -37,13 +37,16 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>Makes the handle of a file that was opened for the client; the fd is taken over.</summary>
     private Errno AddFile(NodeId node, ulong device, int fd, uint flags, out OpenReply reply)
     {
-        OpenReplyFlags replyFlags = FileReplyFlags(flags);
-        if (!_posixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || HasNothingToFlush(device, fd)))
+        HostFileSystemKind kind = _hostFileSystems.KindOf(device, fd);
+        bool isUnsized = IsUnsized(kind, fd, flags);
+        OpenReplyFlags replyFlags = isUnsized ? OpenReplyFlags.FOPEN_DIRECT_IO : FileReplyFlags(flags);
+        if (HasNothingToFlush(kind, flags))
         {
             replyFlags |= OpenReplyFlags.FOPEN_NOFLUSH;
         }
 
-        BackingTable? backing = _backing;
+        // What is made when it is read, the kernel's own way of reading cannot read everywhere.
+        BackingTable? backing = isUnsized ? null : _backing;
         int id = backing?.Open(node, fd, (flags & Linux.O_ACCMODE) == Linux.O_RDWR) ?? 0;
         if (id != 0)
         {

@@ -1,4 +1,3 @@
-using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -6,9 +5,7 @@ namespace PassthroughFs.Core.Passthrough;
 
 public sealed unsafe partial class PassthroughFileSystem
 {
-    // The last device where a close does nothing, and the last where it may: 0 is none's.
-    private ulong _quietDevice;
-    private ulong _loudDevice;
+    private readonly HostFileSystems _hostFileSystems = new();
 
     /// <summary>
     /// The open flags of a client that reach the host: how to read and write, and nothing that would find, make or
@@ -162,27 +159,24 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <remarks>
     /// What a Linux client collects (writeback caching) it writes at each close all the same. A store to a mapping it
     /// writes when the mapping goes, or by msync, and no more at a close before that.
-    /// True of file systems that have no <c>flush</c> among their file operations (Linux 6.18: ext2 to ext4, XFS, btrfs,
-    /// tmpfs, ramfs). Network file systems, FUSE and what is stacked on others have one: there close tells of writes
-    /// that failed later.
     /// </remarks>
-    private bool HasNothingToFlush(ulong device, int fd)
+    private bool HasNothingToFlush(HostFileSystemKind kind, uint flags) =>
+        !_posixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || kind == HostFileSystemKind.Quiet);
+
+    /// <summary>
+    /// Whether a file's size says nothing of what can be read, so that the client must not go by it: each read has to
+    /// come here (FOPEN_DIRECT_IO).
+    /// </summary>
+    private static bool IsUnsized(HostFileSystemKind kind, int fd, uint flags)
     {
-        if (device != 0 && device == Volatile.Read(ref _quietDevice))
+        if (kind != HostFileSystemKind.Foreign || (flags & Linux.O_ACCMODE) != Linux.O_RDONLY)
         {
-            return true;
+            return kind == HostFileSystemKind.Unsized;
         }
 
-        if (device == 0 || device == Volatile.Read(ref _loudDevice))
-        {
-            return false;
-        }
-
-        const long Ext4 = 0xEF53, Xfs = 0x58465342, Btrfs = 0x9123683E, Tmpfs = 0x01021994, Ramfs = 0x858458F6;
-        StatfsBuffer buffer;
-        bool isQuiet = Sys.Fstatfs(fd, &buffer) == 0 && buffer.f_type is Ext4 or Xfs or Btrfs or Tmpfs or Ramfs;
-        Volatile.Write(ref isQuiet ? ref _quietDevice : ref _loudDevice, device);
-        return isQuiet;
+        byte empty = 0;
+        StatxBuffer stat;
+        return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_SIZE, &stat) == 0 && stat.stx_size == 0;
     }
 
     private ulong DeviceOf(NodeId node)

@@ -260,7 +260,7 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         for (int i = 0; i < 2; i++)
         {
             Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDWR, 0, out OpenReply reply));
-            Assert.Equal(OpenReplyFlags.None, reply.Flags);
+            Assert.Equal(OpenReplyFlags.FOPEN_DIRECT_IO, reply.Flags);
         }
     }
 
