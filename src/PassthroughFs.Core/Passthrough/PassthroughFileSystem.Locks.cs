@@ -188,13 +188,20 @@ public sealed unsafe partial class PassthroughFileSystem
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : Errno.OK;
     }
 
-    /// <summary>
-    /// Whose lock was met: the host names no process for a lock of an open file. An owner's own file does not meet it.
-    /// </summary>
+    /// <summary>Whose lock was met: the host names no process for a lock of an open file.</summary>
     private uint FindHolder(NodeId node, LockOwner owner, FileLock met) =>
         _locks.FindHolder(node.Value, owner.Value, other =>
         {
-            Flock64 question = ToHost(met with { Type = LockType.F_WRLCK });
+            // Asked for F_UNLCK the host tells of the file's own locks, since Linux 6.6.
+            Flock64 question = ToHost(met with { Type = LockType.F_UNLCK });
+            int status = Sys.Fcntl(other.Fd, Constants.F_OFD_GETLK, &question);
+            if (status >= 0)
+            {
+                return FromHost(question) == met;
+            }
+
+            // Before that: who does not meet it holds it, unless two hold the same.
+            question = ToHost(met with { Type = LockType.F_WRLCK });
             return Sys.Fcntl(other.Fd, Constants.F_OFD_GETLK, &question) >= 0 && FromHost(question) != met;
         });
 

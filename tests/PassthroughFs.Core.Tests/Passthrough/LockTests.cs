@@ -90,6 +90,21 @@ public sealed class LockTests : DescriptorCheck
     }
 
     [Fact]
+    public void Of_those_who_read_the_same_bytes_one_is_named()
+    {
+        Assert.SkipUnless(Environment.OSVersion.Version >= new Version(6, 6), "needs Linux 6.6: F_OFD_GETLK with F_UNLCK");
+        using Client client = New();
+        File file = client.Open("f");
+        Assert.Equal(Errno.OK, file.Set(3, LockType.F_RDLCK, 0, 4, pid: 333));
+        Assert.Equal(Errno.OK, file.Set(4, LockType.F_WRLCK, 50, 59, pid: 444));
+        Assert.Equal(Errno.OK, file.Set(1, LockType.F_RDLCK, 10, 19, pid: 111));
+        Assert.Equal(Errno.OK, file.Set(2, LockType.F_RDLCK, 10, 19, pid: 222));
+        Assert.Contains(file.Get(5, 10, 30).Pid, new[] { 111u, 222u });
+        Assert.Equal(222u, file.Get(1, 10, 30).Pid);
+        Assert.Equal(333u, file.Get(5, 0, 4).Pid);
+    }
+
+    [Fact]
     public void A_file_must_be_open_for_what_the_lock_is_for()
     {
         using Client client = New();
@@ -241,6 +256,32 @@ public sealed class LockTests : DescriptorCheck
         Assert.Equal(Errno.OK, file.Set(2, LockType.F_WRLCK, 50, 59, pid: 222));
         Assert.Equal(Errno.EAGAIN, file.Set(2, LockType.F_WRLCK, 0, 0, pid: 333));
         Assert.Equal(222u, file.Get(1, 50, 59).Pid);
+    }
+
+    [Fact]
+    public void By_however_many_open_files_an_owner_locks_memory_is_bounded()
+    {
+        using var table = new LockTable();
+        LockTable.Leave(table.Add(1, 1, new Handle(1), fd: -1)!);
+        for (ulong handle = 2; handle <= LockTable.MostWays; handle++)
+        {
+            Assert.Equal(Errno.OK, table.Enter(1, 1, new Handle(handle), out LockFile? file));
+            LockTable.Leave(file!);
+        }
+
+        Assert.Equal(Errno.ENOLCK, table.Enter(1, 1, new Handle(LockTable.MostWays + 1), out LockFile? none));
+        Assert.Null(none);
+        Assert.Null(table.Add(2, 1, new Handle(1), fd: -1));
+        Assert.Equal(Errno.OK, table.Enter(1, 1, new Handle(7), out LockFile? again));
+        LockTable.Leave(again!);
+        table.Release(new Handle(5));
+        Assert.Equal(Errno.OK, table.Enter(1, 1, new Handle(LockTable.MostWays + 1), out LockFile? room));
+        LockTable.Leave(room!);
+        table.End(1, 1);
+        Assert.True(table.IsEmpty);
+        LockTable.Leave(table.Add(2, 1, new Handle(1), fd: -1)!);
+        table.Release(new Handle(1));
+        Assert.True(table.IsEmpty);
     }
 
     [Fact]
