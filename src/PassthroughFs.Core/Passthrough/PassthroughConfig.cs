@@ -168,13 +168,15 @@ public sealed class PassthroughConfig
     /// Callers must be processes of this host, in the server's pid namespace; the server must be able to change its
     /// identity (CAP_SETUID, CAP_SETGID), or callers other than itself get EPERM. Names are never cached then
     /// (<see cref="EntryTimeout"/> counts as 0): a cached one would be used without asking. <see cref="KillprivV2"/> is
-    /// on. What the client opens by itself, FIFOs and devices, nobody checks.
+    /// on. What the client opens by itself, FIFOs and devices, nobody checks. An open of which the client says that it
+    /// runs the file takes the right to execute it and no other; no program can say so, only a client's kernel.
     /// </remarks>
     public bool CheckPermissions { get; set => field = Changed(value); }
 
     /// <summary>
     /// Let the client name files by handles of its own (<c>name_to_handle_at(2)</c>, NFS) that stay good after it has
-    /// forgotten the file, and over a restart with <see cref="PassthroughFileSystem.SaveNodes"/>. Default off.
+    /// forgotten the file, and over a restart with <see cref="PassthroughFileSystem.SaveNodes"/>. Default off: the client
+    /// makes none (FUSE_NO_EXPORT_SUPPORT).
     /// </summary>
     /// <remarks>
     /// Needs CAP_DAC_READ_SEARCH and a host file system with kernel handles. A forgotten file is found again while it
