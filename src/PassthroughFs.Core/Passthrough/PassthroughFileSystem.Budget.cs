@@ -1,4 +1,5 @@
 using System;
+using System.Runtime.CompilerServices;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
@@ -29,6 +30,9 @@ public sealed unsafe partial class PassthroughFileSystem
     // Without a budget: how many inodes without a name there may be with a descriptor.
     private int _mostRemoved;
 
+    // Whether the last descriptor that was to stay found no room.
+    private volatile bool _isFull;
+
     // The mount of the root: open as long as the root is there.
     private ulong _rootMountId;
 
@@ -44,7 +48,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private void StartBudget(ulong rootMountId)
     {
         _rootMountId = rootMountId;
-        ulong limit = FileLimit();
+        ulong limit = (ulong)DescriptorReserve.Refresh();
         long others = (long)CountOpen() - BudgetShare.HeldFds;
         ulong kept = Math.Min(limit / 4, MaxReserve) + (ulong)Math.Max(0, others);
         int most = (int)Math.Clamp(limit - Math.Min(limit, kept), 1, int.MaxValue);
@@ -57,12 +61,6 @@ public sealed unsafe partial class PassthroughFileSystem
         _budget = Math.Min(wanted, most);
         BudgetShare.Join(this);
         _isShared = true;
-    }
-
-    private static ulong FileLimit()
-    {
-        ulong* limits = stackalloc ulong[2];
-        return Sys.Getrlimit(Constants.RLIMIT_NOFILE, limits) == 0 ? limits[0] : 1024;
     }
 
     /// <summary>Whether one more inode may have a descriptor because its last name is about to go.</summary>
@@ -132,6 +130,59 @@ public sealed unsafe partial class PassthroughFileSystem
         return count;
     }
 
+    /// <summary>
+    /// Whether a descriptor may stay open for a client. One that would be of the reserve takes the place of another that
+    /// gives way, under a number of its own; if none does it may not, and is the caller's to close.
+    /// </summary>
+    private bool Admit(ref int fd) => fd < DescriptorReserve.First || AdmitInPlace(ref fd);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private bool AdmitInPlace(ref int fd)
+    {
+        _ = DescriptorReserve.Refresh(); // or higher
+        int rooms = 0;
+        while (fd >= DescriptorReserve.First)
+        {
+            int lower = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+            if (lower >= 0)
+            {
+                bool isLower = lower < fd;
+                _ = Sys.Close(isLower ? fd : lower);
+                fd = isLower ? lower : fd;
+            }
+
+            if (fd >= DescriptorReserve.First && !MakeRoom(-(int)Errno.EMFILE, ref rooms))
+            {
+                _isFull = true;
+                return false;
+            }
+        }
+
+        _isFull = false;
+        return true;
+    }
+
+    /// <summary>
+    /// Whether there is room for a file and its inode, asked before a file is made that could not be opened then. Costs
+    /// nothing as long as nobody was refused.
+    /// </summary>
+    /// <param name="fd">Any descriptor.</param>
+    private bool HasRoomForFile(int fd)
+    {
+        if (!_isFull)
+        {
+            return true;
+        }
+
+        int file = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+        int inode = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+        bool hasRoom = file >= 0 && Admit(ref file) && inode >= 0 && Admit(ref inode);
+        _ = file < 0 ? 0 : Sys.Close(file);
+        _ = inode < 0 ? 0 : Sys.Close(inode);
+        _isFull = !hasRoom;
+        return hasRoom;
+    }
+
     /// <summary>Keeps to the budget: what every request ends with that has opened something to stay.</summary>
     private void KeepToBudget()
     {
@@ -161,6 +212,8 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             return false;
         }
+
+        _ = rooms == 1 ? DescriptorReserve.Refresh() : 0; // the limit may be lower than it was
 
         if (_budget > 0 &&
             (CloseCold(MaxClosedAtOnce, insists: true) > 0 || BudgetShare.CloseCold(MaxClosedAtOnce) > 0))

@@ -23,6 +23,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
+            if (!HasRoomForFile(directory.Value))
+            {
+                return NoteDescriptors(Errno.EMFILE);
+            }
+
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
 
@@ -163,7 +168,7 @@ public sealed unsafe partial class PassthroughFileSystem
         Errno result = LookupFd(node, out entry);
         if (result != Errno.OK)
         {
-            return CloseAfter(fd, result);
+            return CloseAfter(fd, result == Errno.ENFILE ? Errno.EMFILE : result);
         }
 
         if (_noOpen)

@@ -315,6 +315,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
     private Errno AddHandle(NodeId node, int fd, uint flags, OpenReplyFlags replyFlags, out OpenReply reply)
     {
+        if (!Admit(ref fd))
+        {
+            reply = default;
+            return CloseAfter(fd, NoteDescriptors(Errno.EMFILE));
+        }
+
         reply = new OpenReply { Handle = _handles.Add(node, fd, flags), Flags = replyFlags };
         KeepToBudget();
         return reply.Handle.IsNone ? Errno.ENFILE : Errno.OK;

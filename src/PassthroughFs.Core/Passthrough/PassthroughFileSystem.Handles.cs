@@ -24,7 +24,7 @@ public sealed unsafe partial class PassthroughFileSystem
         bool keepFds = isAdaptive || Config.InodeFileHandles == InodeFileHandles.Never;
         bool needsHandle = _export || Config.InodeFileHandles != InodeFileHandles.Never;
         _budget = 0;
-        _mostRemoved = (int)Math.Min(FileLimit() / 4, MaxBudget);
+        _mostRemoved = Math.Min(DescriptorReserve.Refresh() / 4, MaxBudget);
         _keepFds = keepFds;
         _takeHandles = _export || !keepFds;
         Errno result = Describe(fd, stat, needsHandle, out NewInode root);
@@ -262,6 +262,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         HostMount? host = _export ? DescribeMount(fd, stat, handle) : null;
         int mountFd = _proc.Reopen(fd, Linux.O_RDONLY | Linux.O_NONBLOCK);
+        if (mountFd >= 0 && !Admit(ref mountFd))
+        {
+            _ = Sys.Close(mountFd);
+            return -(int)Errno.EMFILE;
+        }
+
         return mountFd < 0 ? mountFd : _mounts.Acquire(mountId, mountFd, host);
     }
 

@@ -295,6 +295,12 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
+        if (!Admit(ref fd))
+        {
+            // For this request alone.
+            return Errno.OK;
+        }
+
         file = _kept.Add(node, fd, accessMode);
         Reach("OpenForRequest: kept");
         KeepToBudget();

@@ -139,6 +139,11 @@ public sealed unsafe partial class PassthroughFileSystem
             return result is Errno.EMFILE or Errno.ENFILE ? Errno.ENOLCK : result;
         }
 
+        if (!Admit(ref fd))
+        {
+            return CloseAfter(fd, Errno.ENOLCK);
+        }
+
         file = _locks.Add(node.Value, owner.Value, handle, fd);
         KeepToBudget();
         return file is null ? Errno.ENOLCK : Errno.OK;

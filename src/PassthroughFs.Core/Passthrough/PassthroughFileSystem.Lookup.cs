@@ -142,11 +142,11 @@ public sealed unsafe partial class PassthroughFileSystem
         int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
         NodeId node = NodeId.None;
         bool isTaken = false;
-        Errno result = status < 0 ? (Errno)(-status) : AddInode(fd, stat, _takeHandles, out node, out isTaken);
+        Errno result = status < 0 ? (Errno)(-status) : AddInode(ref fd, stat, _takeHandles, out node, out isTaken);
         if (result == Errno.EAGAIN)
         {
             // A live inode that is kept by handle has the number: only the handle tells whether it is this one.
-            result = AddInode(fd, stat, true, out node, out isTaken);
+            result = AddInode(ref fd, stat, true, out node, out isTaken);
         }
 
         if (!isTaken)
@@ -164,7 +164,7 @@ public sealed unsafe partial class PassthroughFileSystem
         return result == Errno.EAGAIN ? Errno.EIO : result;
     }
 
-    private Errno AddInode(int fd, in StatxBuffer stat, bool takeHandle, out NodeId node, out bool isTaken)
+    private Errno AddInode(ref int fd, in StatxBuffer stat, bool takeHandle, out NodeId node, out bool isTaken)
     {
         node = NodeId.None;
         isTaken = false;
@@ -178,6 +178,21 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             NoteNoHandles(inode.Key.Dev);
         }
+
+        if (inode.Fd >= 0 && !Admit(ref fd))
+        {
+            if (inode.Mount >= 0)
+            {
+                _mounts.Release(inode.Mount);
+            }
+
+            // What is known needs no descriptor more.
+            return _inodes.TryLookup(inode.Key, inode.Birth, out node) == InodeMatch.Found
+                ? Errno.OK
+                : NoteDescriptors(Errno.ENFILE);
+        }
+
+        inode.Fd = inode.Fd >= 0 ? fd : inode.Fd;
 
         Reach("LookupFd: described");
         result = _inodes.Add(inode, out node);

@@ -60,7 +60,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <exception cref="ArgumentException">The configuration is invalid; the message says each fault.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     /// <exception cref="IOException">
-    /// /proc is not there, or kernel handles are mandatory, or needed for ExportSupport, and not permitted.
+    /// RLIMIT_NOFILE is below 128, /proc is not there, or kernel handles are mandatory, or needed for ExportSupport, and not permitted.
     /// </exception>
     public PassthroughFileSystem(PassthroughConfig config, ILogger<PassthroughFileSystem>? logger = null)
     {
@@ -70,6 +70,14 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         {
             throw new PlatformNotSupportedException(
                 "A passthrough file system needs Linux: it is made of its system calls.");
+        }
+
+        int limit = DescriptorReserve.Refresh();
+        if (limit < DescriptorReserve.SmallestLimit)
+        {
+            throw new IOException(
+                $"The limit of open files (RLIMIT_NOFILE) is {limit}, and serving takes {DescriptorReserve.SmallestLimit} " +
+                "at least: raise it (ulimit -n) to 1,024 or more.");
         }
 
         _proc = new ProcSelfFd();
