@@ -31,28 +31,39 @@ public sealed unsafe partial class PassthroughFileSystem
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
 
-            // O_EXCL first, always: what is there already is opened by its inode below, with all checks, not by a name.
-            int fd = OpenAsOwner(
-                context, directory.Value, path,
-                (flags & ~Linux.O_TRUNC) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
-            if (fd >= 0)
+            for (int makes = 0; makes < MaxMakes; makes++)
             {
-                result = FixMode(directory.Value, fd, bits);
-                return result == Errno.OK
-                    ? AddCreated(fd, flags, out entry, out reply)
-                    : CloseAfter(fd, result);
+                // O_EXCL first, always: what is there already is opened by its inode below, with all checks, not by a
+                // name.
+                int fd = OpenAsOwner(
+                    context, directory.Value, path,
+                    (flags & ~Linux.O_TRUNC) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
+                if (fd >= 0)
+                {
+                    result = FixMode(directory.Value, fd, bits);
+                    return result == Errno.OK
+                        ? AddCreated(fd, flags, out entry, out reply)
+                        : CloseAfter(fd, result);
+                }
+
+                result = NoteDescriptors((Errno)(-fd));
+                if (result != Errno.EEXIST || (request.Flags & Linux.O_EXCL) != 0)
+                {
+                    return result;
+                }
+
+                // The host may remove what is there before it is opened: then there is room for a new file.
+                Reach("Create: exists");
+                result = LookupAt(directory.Value, path, out entry);
+                result = result == Errno.OK ? OpenExisting(context, request, ref entry, out reply) : result;
+                if (result is not (Errno.ENOENT or Errno.ESTALE))
+                {
+                    return result;
+                }
             }
 
-            result = NoteDescriptors((Errno)(-fd));
-            if (result != Errno.EEXIST || (request.Flags & Linux.O_EXCL) != 0)
-            {
-                return result;
-            }
-
-            result = LookupAt(directory.Value, path, out entry);
+            return Errno.ESTALE;
         }
-
-        return result == Errno.OK ? OpenExisting(context, request, ref entry, out reply) : result;
     }
 
     /// <inheritdoc/>

@@ -98,23 +98,39 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         Reach("LookupAt: knows the identity");
-        InodeKey key = KeyOf(stat);
-        ulong birth = BirthOf(stat);
-        InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
-        if (match == InodeMatch.NeedsHandle && TryGetHandle(directory, name, 0, out KernelHandle handle, out _) == 0)
+        if (TryLookup(directory, name, 0, stat, out entry))
         {
-            Reach("LookupAt: knows the handle");
-            match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
-        }
-
-        if (match == InodeMatch.Found)
-        {
-            MakeEntry(node, stat, out entry);
             return Errno.OK;
         }
 
         int fd = OpenPath(directory, name, Linux.O_NOFOLLOW);
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : LookupFd(fd, out entry);
+    }
+
+    /// <summary>
+    /// Counts a lookup of a live inode, if it is one. The name and the flags (0 or AT_EMPTY_PATH) say where its handle
+    /// is to be had, if the store needs that to tell.
+    /// </summary>
+    private bool TryLookup(int directory, byte* name, int flags, in StatxBuffer stat, out Entry entry)
+    {
+        InodeKey key = KeyOf(stat);
+        ulong birth = BirthOf(stat);
+        InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
+        if (match == InodeMatch.NeedsHandle &&
+            TryGetHandle(directory, name, flags, out KernelHandle handle, out _) == 0)
+        {
+            Reach("LookupAt: knows the handle");
+            match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
+        }
+
+        if (match != InodeMatch.Found)
+        {
+            entry = default;
+            return false;
+        }
+
+        MakeEntry(node, stat, out entry);
+        return true;
     }
 
     /// <summary>Opens a name for its inode alone (O_PATH). Returns an fd, or the error negated.</summary>

@@ -6,6 +6,14 @@ namespace PassthroughFs.Core.Passthrough;
 
 public sealed unsafe partial class PassthroughFileSystem
 {
+    /// <summary>
+    /// How often an object is made whose name the host takes away before the object is looked up. Who loses that often
+    /// is told ESTALE, after which the client's kernel tries again by itself.
+    /// </summary>
+    private const int MaxMakes = 64;
+
+    private const uint Permissions = 0x1FF;
+
     /// <inheritdoc/>
     public Errno ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
     {
@@ -67,15 +75,24 @@ public sealed unsafe partial class PassthroughFileSystem
             byte* content = stackalloc byte[Linux.PATH_MAX];
             target.CopyTo(new Span<byte>(content, Linux.PATH_MAX));
             content[target.Length] = 0;
-            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
+            for (int makes = 0; makes < MaxMakes; makes++)
             {
-                return result;
+                result = BecomeOwner(context, out ProcessIdentity.Switched switched);
+                if (result != Errno.OK)
+                {
+                    return result;
+                }
+
+                int status = Sys.SymlinkAt(content, directory.Value, path);
+                _identity.Return(switched);
+                result = status < 0 ? (Errno)(-status) : LookupMade(directory.Value, path, Linux.S_IFLNK, out entry);
+                if (status < 0 || result != Errno.ENOENT)
+                {
+                    return result;
+                }
             }
 
-            int status = Sys.SymlinkAt(content, directory.Value, path);
-            _identity.Return(switched);
-            return status < 0 ? (Errno)(-status) : LookupAt(directory.Value, path, out entry);
+            return Errno.ESTALE;
         }
     }
 
@@ -193,7 +210,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
                 int status = Sys.LinkAt(_proc.Fd, name, directory.Value, path, Constants.AT_SYMLINK_FOLLOW);
                 _identity.Return(switched);
-                return status < 0 ? (Errno)(-status) : LookupAt(directory.Value, path, out entry);
+                return status < 0 ? (Errno)(-status) : LookupLinked(fd.Value, directory.Value, path, out entry);
             }
         }
     }
@@ -214,19 +231,26 @@ public sealed unsafe partial class PassthroughFileSystem
         using (directory)
         {
             mode = MaskMode(directory.Value, mode, umask);
-            result = BecomeOwner(context, out ProcessIdentity.Switched switched);
-            if (result != Errno.OK)
+            for (int makes = 0; makes < MaxMakes; makes++)
             {
-                return result;
+                result = BecomeOwner(context, out ProcessIdentity.Switched switched);
+                if (result != Errno.OK)
+                {
+                    return result;
+                }
+
+                int status = Linux.S_ISDIR(mode)
+                    ? Sys.MkdirAt(directory.Value, path, mode & Linux.ModeBits)
+                    : Sys.MknodAt(directory.Value, path, mode, rdev);
+                _identity.Return(switched);
+                result = status < 0 ? (Errno)(-status) : LookupNew(directory.Value, path, mode, out entry);
+                if (status < 0 || result != Errno.ENOENT)
+                {
+                    return result;
+                }
             }
 
-            int status = Linux.S_ISDIR(mode)
-                ? Sys.MkdirAt(directory.Value, path, mode & Linux.ModeBits)
-                : Sys.MknodAt(directory.Value, path, mode, rdev);
-            _identity.Return(switched);
-            return status < 0
-                ? (Errno)(-status)
-                : LookupNew(directory.Value, path, mode & Linux.ModeBits, out entry);
+            return Errno.ESTALE;
         }
     }
 
@@ -290,11 +314,17 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>
     /// Looks up what was just made, and gives it the mode bits that the process's own umask has kept from it.
     /// </summary>
-    private Errno LookupNew(int directory, byte* path, uint bits, out Entry entry)
+    /// <remarks>ENOENT as <see cref="LookupMade"/>.</remarks>
+    private Errno LookupNew(int directory, byte* path, uint mode, out Entry entry)
     {
-        Errno result = LookupAt(directory, path, out entry);
-        uint missing = bits & _umask & ~entry.Attributes.Mode;
-        if (result != Errno.OK || missing == 0 || HasDefaultAcl(directory))
+        // A mknod(2) without a type makes a regular file.
+        uint type = (mode & Linux.S_IFMT) == 0 ? Linux.S_IFREG : mode & Linux.S_IFMT;
+        Errno result = LookupMade(directory, path, type, out entry);
+        uint missing = mode & Permissions & _umask;
+
+        // What the host has put in the place of the new object keeps its mode.
+        bool isOurs = (entry.Attributes.Mode & Permissions) == (mode & Permissions & ~_umask);
+        if (result != Errno.OK || missing == 0 || !isOurs || HasDefaultAcl(directory))
         {
             return result;
         }
@@ -316,6 +346,51 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return result;
+    }
+
+    /// <summary>
+    /// Looks up what was just made. Linux gives no descriptor of it, so the name has to tell. ENOENT says that the host
+    /// has removed the object meanwhile or has put one of another type in its place; the removal may as well have come
+    /// first, so the caller makes the object again, or hears what stands in its way.
+    /// </summary>
+    private Errno LookupMade(int directory, byte* path, uint type, out Entry entry)
+    {
+        Reach("LookupMade: made");
+        Errno result = LookupAt(directory, path, out entry);
+        if (result != Errno.OK || (entry.Attributes.Mode & Linux.S_IFMT) == type)
+        {
+            // A host that answers by handle says ESTALE for what is gone.
+            return result == Errno.ESTALE ? Errno.ENOENT : result;
+        }
+
+        _inodes.Forget(entry.Node, 1);
+        entry = default;
+        return Errno.ENOENT;
+    }
+
+    /// <summary>
+    /// Counts a lookup of what was just linked, which is known already: the new name may be gone or another's by now.
+    /// </summary>
+    private Errno LookupLinked(int fd, int directory, byte* path, out Entry entry)
+    {
+        Reach("LookupLinked: linked");
+        byte empty = 0;
+        StatxBuffer stat;
+        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        if (status < 0)
+        {
+            entry = default;
+            return (Errno)(-status);
+        }
+
+        if (TryLookup(fd, &empty, Constants.AT_EMPTY_PATH, stat, out entry))
+        {
+            return Errno.OK;
+        }
+
+        // The host has given the object another identity with the link, as overlayfs may: the name leads to that one.
+        Errno result = LookupAt(directory, path, out entry);
+        return result == Errno.ENOENT ? Errno.ESTALE : result;
     }
 
     private bool HasDefaultAcl(int directory)
