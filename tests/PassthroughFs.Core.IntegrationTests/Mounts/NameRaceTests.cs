@@ -1,0 +1,69 @@
+using System.Collections.Concurrent;
+using System.IO;
+using System.Threading;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using PassthroughFs.Core.IntegrationTests.Posix;
+using PassthroughFs.Core.IntegrationTests.Ways;
+using Xunit;
+
+namespace PassthroughFs.Core.IntegrationTests.Mounts;
+
+/// <summary>The host removes names at the moment at which the client makes them.</summary>
+public sealed class NameRaceTests
+{
+    private const int Rounds = 3_000;
+
+    [Theory]
+    [InlineData("never")]
+    [InlineData("mandatory")]
+    public void What_the_host_removes_meanwhile_was_made_all_the_same(string handles)
+    {
+        Require.Root();
+        using var source = new TempDirectory(Backing.Tmpfs);
+        using var at = new TempDirectory();
+        File.WriteAllText(source["linked"], "");
+        using MountProcess mount = MountProcess.Start(
+            source.Path, at.Path, "--entry-timeout", "0", "--inode-file-handles", handles);
+        using var watchdog = new Watchdog(mount, 120);
+        var answers = new ConcurrentDictionary<Errno, int>();
+        int removed = 0;
+        bool ends = false;
+        var host = new Thread(() =>
+        {
+            using var bare = new HostPosix(source.Path);
+            while (!Volatile.Read(ref ends))
+            {
+                removed += bare.Rmdir("d") == Errno.OK ? 1 : 0;
+                foreach (string name in new[] { "n", "s", "l", "c" })
+                {
+                    removed += bare.Unlink(name) == Errno.OK ? 1 : 0;
+                }
+            }
+        });
+        host.Start();
+        using (var client = new HostPosix(at.Path))
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                Note(client.Mkdir("d", 0x1ff));
+                Note(client.Mknod("n", Linux.S_IFREG | 0x1ff, 0));
+                Note(client.Symlink("target", "s"));
+                Note(client.Link("linked", "l"));
+                Errno made = client.Open("c", Linux.O_RDWR | Linux.O_CREAT, 0x1ff, out int fd);
+                Note(made);
+                if (made == Errno.OK)
+                {
+                    client.Close(fd);
+                }
+            }
+        }
+
+        Volatile.Write(ref ends, true);
+        host.Join();
+        Assert.True(removed > Rounds / 10, $"the host has removed {removed} names only");
+        Assert.All(answers.Keys, errno => Assert.True(errno is Errno.OK or Errno.EEXIST, $"{errno}"));
+
+        void Note(Errno errno) => answers.AddOrUpdate(errno, 1, (_, count) => count + 1);
+    }
+}
