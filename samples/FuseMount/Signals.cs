@@ -12,6 +12,8 @@ namespace PassthroughFs.Samples.FuseMount;
 /// </summary>
 internal sealed class Signals : IDisposable
 {
+    private const int SIGXFSZ = 25;
+
     // A service manager may send two at once, and a hand may press twice: that is still the first.
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(1);
 
@@ -30,6 +32,9 @@ internal sealed class Signals : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle),
+
+            // A write beyond RLIMIT_FSIZE is the client's error, EFBIG, and not the end of the server.
+            PosixSignalRegistration.Create((PosixSignal)SIGXFSZ, context => context.Cancel = true),
         ];
     }
 

@@ -204,5 +204,11 @@ internal sealed unsafe class Daemon
     private static ILoggerFactory CreateLoggers(LogLevel level) => LoggerFactory.Create(builder => builder
         .SetMinimumLevel(level)
         .AddSimpleConsole(format => format.SingleLine = true)
-        .Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace));
+        .Services.Configure<ConsoleLoggerOptions>(console =>
+        {
+            console.LogToStandardErrorThreshold = LogLevel.Trace;
+
+            // Nobody who reads standard error late, or not at all, holds up a request: lines are dropped and counted.
+            console.QueueFullMode = ConsoleLoggerQueueFullMode.DropWrite;
+        }));
 }

@@ -227,8 +227,9 @@ public interface IFileSystem
 
     /// <summary>Reads into <paramref name="sink"/>; stops short only at the end of the file or on an error.</summary>
     /// <remarks>
-    /// With an error after some bytes, the bytes count (<see cref="DataSink.Written"/>) and the error comes with the
-    /// next call.
+    /// An error is the answer, and what the sink has got before it does not count: to a client that caches, a short
+    /// answer says that the file ends there. Only where the open answered FOPEN_DIRECT_IO, or the request has O_DIRECT,
+    /// a file system may answer OK with what it has read before an error.
     /// </remarks>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>
@@ -241,8 +242,11 @@ public interface IFileSystem
 
     /// <summary>Writes what is in <paramref name="source"/>; stops short only on an error.</summary>
     /// <remarks>
-    /// With an error after some bytes, the bytes count (<see cref="DataSource.Consumed"/>) and the error comes with the
-    /// next call.
+    /// An error is the answer, whatever was written before it. For a program's own write a file system answers OK with
+    /// what it has written (<see cref="DataSource.Consumed"/>), and the error comes with the next call. A write out of
+    /// the client's cache (<see cref="WriteFlags.FUSE_WRITE_CACHE"/>) has no next call: the rest would be lost unseen, so
+    /// that its error must be answered. O_APPEND of <see cref="WriteRequest.Flags"/> is this write's alone, and of no
+    /// meaning for one out of the cache.
     /// </remarks>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>

@@ -20,6 +20,7 @@ internal static class Constants
     public const int F_GETFL = 3;
     public const int F_SETFL = 4;
     public const int F_DUPFD_CLOEXEC = 1030;
+    public const int RWF_APPEND = 0x10;
     public const int F_OFD_GETLK = 36;
     public const int F_OFD_SETLK = 37;
 

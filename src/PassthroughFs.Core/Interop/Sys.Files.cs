@@ -46,6 +46,18 @@ internal static unsafe partial class Sys
         return result;
     }
 
+    /// <summary>segments: laid out like struct iovec. A raw call: older C libraries do not have it.</summary>
+    public static long Pwritev2(int fd, void* segments, int count, long offset, int flags)
+    {
+        long result;
+        while ((result = Result(syscall(
+            IsArm64 ? 287 : 328, fd, (nint)segments, count, (nint)offset, 0, flags))) == -EINTR)
+        {
+        }
+
+        return result;
+    }
+
     public static int Fsync(int fd)
     {
         int result;

@@ -31,8 +31,14 @@ public readonly struct OpenFile : IDisposable
     /// <summary>The file descriptor. Borrowed.</summary>
     public int Fd => Slot.Fd;
 
-    /// <summary>The open flags the host has now (<see cref="Linux"/>).</summary>
-    public uint Flags => Volatile.Read(ref Slot.Flags);
+    /// <summary>
+    /// The flags it was opened with (<see cref="Linux"/>); O_APPEND by the client only, never on the host.
+    /// </summary>
+    public uint Flags => Volatile.Read(ref Slot.Flags) & ~(OpenFileSlot.EndsShort | OpenFileSlot.AnswersParts);
+
+    internal bool EndsShort => _slot is not null && (Volatile.Read(ref _slot.Flags) & OpenFileSlot.EndsShort) != 0;
+
+    internal bool AnswersParts => _slot is not null && (Volatile.Read(ref _slot.Flags) & OpenFileSlot.AnswersParts) != 0;
 
     internal OpenFileSlot Slot => _slot!;
 

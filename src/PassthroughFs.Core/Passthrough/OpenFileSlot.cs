@@ -6,6 +6,14 @@ namespace PassthroughFs.Core.Passthrough;
 internal sealed class OpenFileSlot
 {
     /// <summary>
+    /// Of <see cref="Flags"/>, of no meaning to the host: a read that stops inside a page has met the end of the file.
+    /// </summary>
+    public const uint EndsShort = 1u << 31;
+
+    /// <summary>The same: the client gives its programs what a read answers, and does not cache it.</summary>
+    public const uint AnswersParts = 1u << 30;
+
+    /// <summary>
     /// Held while the directory's position is moved and read: one listing at a time for each open directory.
     /// </summary>
     public readonly Lock Directory = new();
@@ -17,7 +25,9 @@ internal sealed class OpenFileSlot
     /// <summary>Users of <see cref="Fd"/>, and one for the store until the release. At 0 the fd is closed.</summary>
     public PinCount Pins;
 
-    /// <summary>The host's open flags as they are now.</summary>
+    /// <summary>
+    /// The flags it was opened with, which never change, and what else is known of it. O_APPEND is the client's alone.
+    /// </summary>
     public uint Flags;
 
     /// <summary>

@@ -54,6 +54,16 @@ public sealed unsafe partial class PassthroughFileSystem
             replyFlags = OpenReplyFlags.FOPEN_PASSTHROUGH | (replyFlags & OpenReplyFlags.FOPEN_NOFLUSH);
         }
 
+        if (kind == HostFileSystemKind.Quiet)
+        {
+            flags |= OpenFileSlot.EndsShort;
+        }
+
+        if ((replyFlags & OpenReplyFlags.FOPEN_DIRECT_IO) != 0)
+        {
+            flags |= OpenFileSlot.AnswersParts;
+        }
+
         Errno result = AddHandle(node, fd, flags, replyFlags, out reply);
         reply.BackingId = id;
         if (result != Errno.OK)

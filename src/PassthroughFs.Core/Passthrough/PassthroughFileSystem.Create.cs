@@ -7,6 +7,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// <remarks>Files that are made and opened in one step.</remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
+    /// <summary>What is left out where a file is made: it is empty, and O_APPEND is a write's.</summary>
+    private const uint NotAtOnce = Linux.O_TRUNC | Linux.O_APPEND;
+
     /// <inheritdoc/>
     public Errno Create(
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, in CreateRequest request, out Entry entry,
@@ -37,7 +40,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 // name.
                 int fd = OpenAsOwner(
                     context, directory.Value, path,
-                    (flags & ~Linux.O_TRUNC) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
+                    (flags & ~NotAtOnce) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
                 if (fd >= 0)
                 {
                     result = FixMode(directory.Value, fd, bits);
@@ -93,7 +96,7 @@ public sealed unsafe partial class PassthroughFileSystem
             uint exclusive = request.Flags & Linux.O_EXCL;
             int fd = OpenAsOwner(
                 context, directory.Value, dot,
-                (flags & ~Linux.O_TRUNC) | exclusive | Linux.O_TMPFILE | Linux.O_CLOEXEC, bits);
+                (flags & ~NotAtOnce) | exclusive | Linux.O_TMPFILE | Linux.O_CLOEXEC, bits);
             if (fd < 0)
             {
                 return NoteDescriptors((Errno)(-fd));

@@ -11,8 +11,10 @@ public sealed unsafe partial class PassthroughFileSystem
     /// The open flags of a client that reach the host: how to read and write, and nothing that would find, make or
     /// follow.
     /// </summary>
-    private static uint HostFlags => Linux.O_ACCMODE | Linux.O_APPEND | Linux.O_TRUNC | Linux.O_NONBLOCK |
-        Linux.O_SYNC | Linux.O_DSYNC | Linux.O_DIRECT | Linux.O_NOATIME;
+    private static uint HostFlags => Linux.O_ACCMODE | Linux.O_APPEND | Linux.O_TRUNC | Linux.O_NONBLOCK | SyncFlags |
+        Linux.O_DIRECT | Linux.O_NOATIME;
+
+    private static uint SyncFlags => Linux.O_SYNC | Linux.O_DSYNC;
 
     /// <inheritdoc/>
     public Errno Open(
@@ -255,10 +257,14 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
-    /// <summary>Opens an inode for more than O_PATH: the one place where that happens for a client.</summary>
+    /// <summary>
+    /// Opens an inode for more than O_PATH: the one place where that happens for a client. Never with O_APPEND, which is
+    /// a write's and not an open file's.
+    /// </summary>
     private Errno OpenInode(in RequestContext context, in HostInode inode, uint flags, out int fd)
     {
         fd = -1;
+        flags &= ~Linux.O_APPEND;
         if (!IsSafe(inode.Mode))
         {
             return Errno.EBADF;

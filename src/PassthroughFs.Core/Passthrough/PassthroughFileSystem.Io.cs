@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.CompilerServices;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -9,11 +8,6 @@ namespace PassthroughFs.Core.Passthrough;
 /// between.</remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
-    /// <summary>How many segments one system call gets; more than that take another call.</summary>
-    private const int MaxSegments = 64;
-
-    private const uint PageMask = 4095;
-
     /// <inheritdoc/>
     public Errno Read(
         in RequestContext context, NodeId node, Handle handle, in ReadRequest request, ref DataSink sink)
@@ -25,7 +19,10 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         Reach("Read: holds the file");
-        result = request.Offset > long.MaxValue ? Errno.EINVAL : ReadInto(fd, (long)request.Offset, ref sink);
+        bool isDirect = file.AnswersParts || (request.Flags.GetValueOrDefault() & Linux.O_DIRECT) != 0;
+        result = request.Offset > long.MaxValue
+            ? Errno.EINVAL
+            : HostTransfer.Read(fd, (long)request.Offset, file.EndsShort, isDirect, ref sink);
         PutFile(file, fd);
         return result;
     }
@@ -39,7 +36,10 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EROFS;
         }
 
-        Errno result = GetFile(context, node, handle, Linux.O_WRONLY, request.Flags, out OpenFile file, out int fd);
+        // What the client's cache sends is nobody's in particular, and goes where it says.
+        bool isCached = (request.WriteFlags & WriteFlags.FUSE_WRITE_CACHE) != 0;
+        uint? flags = isCached ? 0 : request.Flags;
+        Errno result = GetFile(context, node, handle, Linux.O_WRONLY, flags, out OpenFile file, out int fd);
         if (result != Errno.OK)
         {
             return result;
@@ -51,7 +51,9 @@ public sealed unsafe partial class PassthroughFileSystem
             CapabilityData before = default;
             bool dropped = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0 &&
                 _identity.DropFsetid(out before);
-            result = WriteFrom(fd, (long)request.Offset, ref source);
+            result = Appends(flags, file)
+                ? Append(fd, ref source)
+                : HostTransfer.Write(fd, (long)request.Offset, 0, !isCached, ref source);
             if (dropped)
             {
                 ProcessIdentity.RestoreFsetid(before);
@@ -173,76 +175,8 @@ public sealed unsafe partial class PassthroughFileSystem
         return result;
     }
 
-    private static Errno ReadInto(int fd, long offset, ref DataSink sink)
-    {
-        Unsafe.SkipInit(out SegmentBuffer buffer);
-        Span<IoSegment> segments = buffer;
-        while (sink.Remaining > 0)
-        {
-            int count = sink.Peek(segments);
-            long wanted = Sum(segments[..count]);
-
-            // Sound: the segments' owner keeps them mapped until the request is done, and the buffer is on the stack.
-            long status = count == 1
-                ? Sys.Pread(fd, segments[0].Pointer, segments[0].Length, offset)
-                : Sys.Preadv(fd, Unsafe.AsPointer(ref buffer), count, offset);
-            if (status < 0)
-            {
-                return sink.Written > 0 ? Errno.OK : (Errno)(-status);
-            }
-
-            sink.Advance(status);
-            offset += status;
-
-            // Short inside a page is the end of the file: what interrupts a read stops between pages.
-            if (status == 0 || (status < wanted && (offset & PageMask) != 0))
-            {
-                break;
-            }
-        }
-
-        return Errno.OK;
-    }
-
-    private static Errno WriteFrom(int fd, long offset, ref DataSource source)
-    {
-        Unsafe.SkipInit(out SegmentBuffer buffer);
-        Span<IoSegment> segments = buffer;
-        while (source.Remaining > 0)
-        {
-            int count = source.Peek(segments);
-
-            // Sound: the segments' owner keeps them mapped until the request is done, and the buffer is on the stack.
-            long status = count == 1
-                ? Sys.Pwrite(fd, segments[0].Pointer, segments[0].Length, offset)
-                : Sys.Pwritev(fd, Unsafe.AsPointer(ref buffer), count, offset);
-            if (status <= 0)
-            {
-                Errno error = status < 0 ? (Errno)(-status) : Errno.EIO;
-                return source.Consumed > 0 ? Errno.OK : error;
-            }
-
-            source.Advance(status);
-            offset += status;
-        }
-
-        return Errno.OK;
-    }
-
-    private static long Sum(ReadOnlySpan<IoSegment> segments)
-    {
-        long sum = 0;
-        foreach (ref readonly IoSegment segment in segments)
-        {
-            sum += (long)segment.Length;
-        }
-
-        return sum;
-    }
-
     /// <summary>
-    /// Holds the open file of a request, or opens the node for this one request where opens are not needed. The open
-    /// file's flags become what the client has set since.
+    /// Holds the open file of a request, or opens the node for this one request where opens are not needed.
     /// </summary>
     private Errno GetFile(
         in RequestContext context, NodeId node, Handle handle, uint accessMode, uint? flags, out OpenFile file,
@@ -252,7 +186,7 @@ public sealed unsafe partial class PassthroughFileSystem
         if (!file.IsNone)
         {
             fd = file.Fd;
-            Errno result = flags is uint current ? UpdateFlags(file.Slot, current) : Errno.OK;
+            Errno result = flags is uint current ? MatchDirect(ref file, ref fd, current) : Errno.OK;
             if (result != Errno.OK)
             {
                 file.Dispose();
@@ -277,7 +211,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        uint hostFlags = WritebackFlags(flags.GetValueOrDefault()) & (Linux.O_APPEND | Linux.O_DIRECT);
+        uint hostFlags = WritebackFlags(flags.GetValueOrDefault()) & Linux.O_DIRECT;
         bool isKept = _kept.IsInUse && hostFlags == 0;
         if (isKept)
         {
@@ -327,6 +261,32 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
+    /// <summary>
+    /// Whether a write goes to the end of the file that the host knows: by the client's flags as they are now, or, if it
+    /// does not say, as they were at the open.
+    /// </summary>
+    private bool Appends(uint? flags, in OpenFile file) =>
+        ((flags is uint current ? WritebackFlags(current) : file.IsNone ? 0 : file.Flags) & Linux.O_APPEND) != 0;
+
+    /// <summary>
+    /// Appends, by the request alone: the host's file is not open with O_APPEND, as others write elsewhere in it at the
+    /// same time.
+    /// </summary>
+    private Errno Append(int fd, ref DataSource source)
+    {
+        Errno result = HostTransfer.Write(fd, 0, Constants.RWF_APPEND, true, ref source);
+        if (result is not (Errno.EOPNOTSUPP or Errno.ENOSYS) || source.Consumed > 0)
+        {
+            return result;
+        }
+
+        // A kernel before 4.16.
+        int own = Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND);
+        return own < 0
+            ? NoteDescriptors((Errno)(-own))
+            : CloseAfter(own, HostTransfer.Write(own, 0, 0, true, ref source));
+    }
+
     private static void PutFile(in OpenFile file, int fd)
     {
         if (file.IsNone)
@@ -339,25 +299,44 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
-    /// <summary>Applies what the client changed by fcntl since the open.</summary>
-    private Errno UpdateFlags(OpenFileSlot file, uint flags)
+    /// <summary>
+    /// Opens a file once more for one request, where the client reads or writes it directly and the host's file is not
+    /// open like that, or the other way round. The host's file is never changed: others use it at the same time.
+    /// </summary>
+    /// <param name="file">The open file; let go of when this succeeds, and none from then on.</param>
+    /// <param name="fd">Its descriptor, and then the caller's own.</param>
+    /// <param name="flags">What the client has it open with now.</param>
+    private Errno MatchDirect(ref OpenFile file, ref int fd, uint flags)
     {
-        uint changeable = Linux.O_APPEND | Linux.O_DIRECT;
-        uint current = System.Threading.Volatile.Read(ref file.Flags);
-        uint wanted = (current & ~changeable) | (WritebackFlags(flags) & changeable);
-        if (wanted == current)
+        uint current = file.Flags;
+        if (((current ^ WritebackFlags(flags)) & Linux.O_DIRECT) == 0)
         {
             return Errno.OK;
         }
 
-        int status = Sys.Fcntl(file.Fd, Constants.F_SETFL, (nint)wanted);
-        if (status < 0)
+        int own = Reopen(fd, (current ^ Linux.O_DIRECT) & (Linux.O_ACCMODE | Linux.O_DIRECT | SyncFlags));
+        if (own < 0)
         {
-            return (Errno)(-status);
+            return NoteDescriptors((Errno)(-own));
         }
 
-        System.Threading.Volatile.Write(ref file.Flags, wanted);
+        file.Dispose();
+        file = default;
+        fd = own;
         return Errno.OK;
+    }
+
+    /// <summary>Opens what a descriptor is of once more. Returns an fd, or the error negated.</summary>
+    private int Reopen(int fd, uint flags)
+    {
+        int own;
+        int rooms = 0;
+        do
+        {
+            own = _proc.Reopen(fd, flags);
+        }
+        while (own < 0 && MakeRoom(own, ref rooms));
+        return own;
     }
 
     /// <summary>EINVAL for a range that no file can have, and EPERM for one beyond the end of a sealed file.</summary>
@@ -375,11 +354,5 @@ public sealed unsafe partial class PassthroughFileSystem
 
         Errno result = Stat(NodeId.None, fd, out AttrReply reply);
         return result == Errno.OK && offset + length > reply.Attributes.Size ? Errno.EPERM : result;
-    }
-
-    [InlineArray(MaxSegments)]
-    private struct SegmentBuffer
-    {
-        private IoSegment _first;
     }
 }

@@ -2,7 +2,6 @@ using System;
 using System.IO;
 using System.Text;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -82,7 +81,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
         _proc = new ProcSelfFd();
         _identity = new ProcessIdentity();
-        _logger = logger ?? (ILogger)NullLogger.Instance;
+        _logger = GuardedLogger.Around(logger);
         Config = Resolve(config.Clone()).Freeze();
         if (!_identity.CanOpenByHandle &&
             (Config.ExportSupport || Config.InodeFileHandles == InodeFileHandles.Mandatory))

@@ -2,7 +2,6 @@ using System;
 using System.Numerics;
 using System.Threading;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Protocol;
@@ -42,7 +41,7 @@ public sealed partial class FuseSession
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         FileSystem = fileSystem;
-        Events = new FuseEvents(logger ?? NullLogger.Instance, options.MaxEventsPerSecond);
+        Events = new FuseEvents(GuardedLogger.Around(logger), options.MaxEventsPerSecond);
         _transport = transport;
         _canNotify = transport is { CanNotify: true };
         Notifications = new FuseNotifications(this, _canNotify ? transport : null);

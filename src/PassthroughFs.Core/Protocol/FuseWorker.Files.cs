@@ -39,7 +39,7 @@ public sealed partial class FuseWorker
         DataSink sink = new(call.BodyCursor((int)Math.Min(arguments.Size, (uint)call.Connection!.MaxRead)));
         long limit = sink.Remaining;
         Errno errno = _fs.Read(call.Context, call.Node, new Handle(arguments.Fh), request, ref sink);
-        if (errno != Errno.OK && sink.Written == 0)
+        if (errno != Errno.OK)
         {
             return call.Reply(errno);
         }
@@ -68,7 +68,7 @@ public sealed partial class FuseWorker
         call.Body.Limit(size);
         DataSource source = new(call.Body);
         Errno errno = _fs.Write(call.Context, call.Node, new Handle(arguments.Fh), request, ref source);
-        if (errno != Errno.OK && source.Consumed == 0)
+        if (errno != Errno.OK)
         {
             return call.Reply(errno);
         }

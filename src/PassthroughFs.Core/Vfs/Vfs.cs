@@ -5,7 +5,6 @@ using System.Linq;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Vfs;
@@ -68,7 +67,7 @@ public sealed partial class Vfs : IStatefulFileSystem
     public Vfs(VfsOptions? options = null, ILogger<Vfs>? logger = null)
     {
         Options = options ?? new VfsOptions();
-        _logger = logger ?? (ILogger)NullLogger.Instance;
+        _logger = GuardedLogger.Around(logger);
         _table = BuildTable();
     }
 

@@ -9,6 +9,8 @@ internal sealed class CountingLogger : ILogger
 {
     public List<(LogLevel Level, string Text, Exception? Exception)> Events { get; } = [];
 
+    public bool Throws { get; set; }
+
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
@@ -16,6 +18,13 @@ internal sealed class CountingLogger : ILogger
 
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception,
-        Func<TState, Exception?, string> formatter) =>
+        Func<TState, Exception?, string> formatter)
+    {
+        if (Throws)
+        {
+            throw new InvalidOperationException("a logger that throws on purpose");
+        }
+
         Events.Add((logLevel, formatter(state, exception), exception));
+    }
 }
