@@ -115,9 +115,9 @@ internal static partial class CommandLine
     private static HashSet<int> ReadCapabilities(string? changes, SandboxMode sandbox, PassthroughConfig config)
     {
         HashSet<int> capabilities = Capabilities.Needed(config.InodeFileHandles != InodeFileHandles.Never);
-        if (changes is not null && sandbox != SandboxMode.Namespace)
+        if (changes is not null && sandbox == SandboxMode.None)
         {
-            throw UsageError("--modcaps needs --sandbox namespace, as none are dropped otherwise");
+            throw UsageError("--modcaps needs --sandbox namespace or chroot, as none are dropped otherwise");
         }
 
         return changes is null || Capabilities.Modify(capabilities, changes) is not { } word

@@ -103,7 +103,7 @@ internal static class Options
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
         "--sandbox", "How much of the host the daemon sees; default none: what it is allowed to");
     public static readonly Option<string?> ModCaps = Text(
-        "--modcaps", "LIST", "Capabilities to keep or drop in --sandbox namespace, as +sys_admin:-mknod");
+        "--modcaps", "LIST", "Capabilities to keep or drop in a sandbox, as +sys_admin:-mknod");
     public static readonly Option<bool> Once = Switch("--once", "End when the VMM has gone");
     public static readonly Option<LogLevel?> LogLevel = Choice<LogLevel>(
         "--log-level", "What is logged on stderr; default warning");

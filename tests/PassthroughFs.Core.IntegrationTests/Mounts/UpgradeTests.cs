@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Net.Sockets;
 using System.Text;
 using System.Threading;
@@ -221,7 +222,44 @@ public sealed class UpgradeTests : IDisposable
     }
 
     [Fact]
+    public void When_a_client_has_taken_all_the_descriptors_it_gets_an_upgrade_works()
+    {
+        StartWithFewDescriptors();
+        _mount!.ExpectedFault = "Out of file descriptors";
+        Upgrade();
+        File.WriteAllText("/proc/sys/vm/drop_caches", "2");
+        Assert.Equal("7\n", Shell.Script("until cat f7 2>/dev/null; do sleep 0.1; done", _at.Path, 60).Out);
+    }
+
+    [Fact]
     public void Without_a_descriptor_left_the_mount_is_served_on()
+    {
+        StartWithFewDescriptors();
+
+        // Not even the reserve: a limit that is all in use.
+        string[] used = Directory.GetFileSystemEntries($"/proc/{_mount!.Pid}/fd");
+        int limit = 0;
+        while (used.Contains($"/proc/{_mount.Pid}/fd/{limit}"))
+        {
+            limit++;
+        }
+
+        Shell.Run("prlimit", ["--pid", $"{_mount.Pid}", $"--nofile={limit}:"]);
+        ShellResult result = Shell.Run(MountProcess.Command[0], [.. MountProcess.Command[1..], "--upgrade", _at.Path]);
+        Assert.Equal(1, result.ExitCode);
+
+        // With its own limit again; the client forgets in the background.
+        Shell.Run("prlimit", ["--pid", $"{_mount.Pid}", "--nofile=400:"]);
+        File.WriteAllText("/proc/sys/vm/drop_caches", "2");
+        Assert.Equal("7\n", Shell.Script("until cat f7 2>/dev/null; do sleep 0.1; done", _at.Path, 60).Out);
+
+        // Its log says what was lacking.
+        _mount.Signal(Native.SIGTERM);
+        Assert.Equal(0, _mount.AwaitExit());
+    }
+
+    // Each inode that the client knows is a descriptor, until there are no more for it.
+    private void StartWithFewDescriptors()
     {
         _mount = MountProcess.Launch(
             _source.Path, _at.Path,
@@ -233,14 +271,6 @@ public sealed class UpgradeTests : IDisposable
         _watchdog = new Watchdog(_mount, 90);
         Shell.Script("for i in $(seq 500); do echo $i > f$i; done", _source.Path);
         Shell.Run("sh", ["-c", "cat * > /dev/null"], _at.Path);
-        ShellResult result = Shell.Run(MountProcess.Command[0], [.. MountProcess.Command[1..], "--upgrade", _at.Path]);
-        Assert.Equal(1, result.ExitCode);
-        File.WriteAllText("/proc/sys/vm/drop_caches", "2");
-        Assert.Equal("7\n", File.ReadAllText(_at["f7"]));
-
-        // Its log says what was lacking.
-        _mount.Signal(Native.SIGTERM);
-        Assert.Equal(0, _mount.AwaitExit());
     }
 
     [Fact]

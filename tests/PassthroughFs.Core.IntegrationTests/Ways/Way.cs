@@ -123,7 +123,7 @@ public sealed record Way(string Name, WayKind Kind, Backing Backing)
         },
         new("vhost, disk, changed root", WayKind.Vhost, Backing.Disk)
         {
-            Options = ["--allow-direct-io", "--sandbox", "chroot"],
+            Options = ["--allow-direct-io", "--sandbox", "chroot", "--modcaps", "+sys_admin"],
         },
         new("vhost, tmpfs, namespaces", WayKind.Vhost, Backing.Tmpfs)
         {
