@@ -167,7 +167,7 @@ internal sealed partial class FileSystemRun
         NodeId node = Pick(step.A, out ModelInode? inode);
         uint flags = OpenFlags(step.C);
         Errno answer = _fs.Open(Context, node, flags, OpenRequestFlags.None, out OpenReply reply);
-        if (MayBeStale(answer, inode))
+        if (MayBeStale(answer, inode) || IsGone(answer, inode))
         {
             return null;
         }

@@ -183,8 +183,11 @@ internal sealed partial class FileSystemRun
         uint mode = ModeOf(step.B);
         var request = new SetAttrRequest { Valid = SetAttrFields.FATTR_MODE, Mode = mode };
         Errno answer = _fs.SetAttr(Context, node, request, out AttrReply reply);
-        if (MayBeStale(answer, inode))
+        if (MayBeStale(answer, inode) || IsGone(answer, inode))
         {
+            // Whether it was changed before that was noticed is not said.
+            inode!.Mode = _fs.GetAttr(Context, node, Handle.None, out reply) == Errno.OK &&
+                (reply.Attributes.Mode & Linux.ModeBits) == mode ? mode : inode.Mode;
             return null;
         }
 
@@ -202,7 +205,7 @@ internal sealed partial class FileSystemRun
         int size = step.B * step.C;
         var request = new SetAttrRequest { Valid = SetAttrFields.FATTR_SIZE, Size = (ulong)size };
         Errno answer = _fs.SetAttr(Context, node, request, out AttrReply reply);
-        if (MayBeStale(answer, inode))
+        if (MayBeStale(answer, inode) || IsGone(answer, inode))
         {
             return null;
         }
@@ -267,6 +270,14 @@ internal sealed partial class FileSystemRun
 
     private bool MayBeStale(Errno answer, ModelInode? inode) =>
         answer == Errno.ESTALE && _options.DeletedMayBeStale && inode is { Links: 0 };
+
+    /// <summary>
+    /// Whether a file system has noticed, where it need not, that a file has no name and nobody has it open, so that who
+    /// means its name must look again.
+    /// </summary>
+    private bool IsGone(Errno answer, ModelInode? inode) =>
+        answer == Errno.ESTALE && inode is { IsFile: true, Links: 0 } &&
+        !_files.Exists(file => file.Inode == inode && !file.IsReleased);
 
     /// <summary>Compares an entry with the inode it must name, and counts its lookup.</summary>
     private string? Got(ModelInode? inode, in Entry entry)

@@ -217,7 +217,8 @@ public interface IFileSystem
     /// <param name="reply">The handle, to be given back by <see cref="Release"/>.</param>
     /// <returns>
     /// EBADF for a FIFO, socket, device or symbolic link: those are the client's to open and follow. ENOSYS, after
-    /// FUSE_NO_OPEN_SUPPORT was agreed on: reads and writes need no open, do not ask again. EACCES, EMFILE, ETXTBSY, …
+    /// FUSE_NO_OPEN_SUPPORT was agreed on: reads and writes need no open, do not ask again. ESTALE for a file that has
+    /// no name any more and that nobody here has open: look its name up again. EACCES, EMFILE, ETXTBSY, …
     /// </returns>
     Errno Open(in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
     {

@@ -7,7 +7,7 @@ using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Core.Passthrough;
 
-/// <remarks>What another store needs to go on with this one's Handles.</remarks>
+/// <remarks>All Handles at once: what another store needs to go on with them, and what is asked rarely.</remarks>
 public sealed partial class HandleStore
 {
     /// <summary>All open files.</summary>
@@ -29,6 +29,23 @@ public sealed partial class HandleStore
             }
 
             return files;
+        }
+    }
+
+    /// <summary>Whether any open file was opened from a node. It looks at all of them.</summary>
+    internal bool HasAny(NodeId node)
+    {
+        lock (_lock)
+        {
+            foreach (OpenFileSlot? slot in _slots)
+            {
+                if (slot is { IsOpen: true } && slot.Node == node.Value)
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
     }
 

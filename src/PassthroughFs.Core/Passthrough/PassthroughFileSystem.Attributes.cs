@@ -65,7 +65,16 @@ public sealed unsafe partial class PassthroughFileSystem
 
             result = Set(fd, file, request);
             _identity.Return(switched);
-            return result == Errno.OK ? Stat(node, fd.Value, out reply) : NoteDescriptors(result);
+            if (result != Errno.OK)
+            {
+                return NoteDescriptors(result);
+            }
+
+            // It may be that the name leads to another file by now, and that one was meant.
+            result = Stat(node, fd.Value, out reply);
+            return result == Errno.OK && file.IsNone && IsGone(fd.Inode, fd.Value, reply.Attributes.Nlink)
+                ? Errno.ESTALE
+                : result;
         }
     }
 
@@ -336,6 +345,11 @@ public sealed unsafe partial class PassthroughFileSystem
         if (!Linux.S_ISREG(fd.Inode.Mode))
         {
             return Linux.S_ISDIR(fd.Inode.Mode) ? Errno.EISDIR : Errno.EINVAL;
+        }
+
+        if (file.IsNone && IsGone(fd.Inode, fd.Value))
+        {
+            return Errno.ESTALE;
         }
 
         // A handle that is open for reading only cannot truncate; the client checked that the caller may write.

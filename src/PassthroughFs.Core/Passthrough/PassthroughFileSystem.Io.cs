@@ -52,7 +52,7 @@ public sealed unsafe partial class PassthroughFileSystem
             bool dropped = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0 &&
                 _identity.DropFsetid(out before);
             result = Appends(flags, file)
-                ? Append(fd, ref source)
+                ? Append(fd, flags ?? file.Flags, ref source)
                 : HostTransfer.Write(fd, (long)request.Offset, 0, !isCached, ref source);
             if (dropped)
             {
@@ -272,7 +272,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// Appends, by the request alone: the host's file is not open with O_APPEND, as others write elsewhere in it at the
     /// same time.
     /// </summary>
-    private Errno Append(int fd, ref DataSource source)
+    private Errno Append(int fd, uint flags, ref DataSource source)
     {
         Errno result = HostTransfer.Write(fd, 0, Constants.RWF_APPEND, true, ref source);
         if (result is not (Errno.EOPNOTSUPP or Errno.ENOSYS) || source.Consumed > 0)
@@ -281,7 +281,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // A kernel before 4.16.
-        int own = Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND);
+        int own = Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND | (flags & SyncFlags));
         return own < 0
             ? NoteDescriptors((Errno)(-own))
             : CloseAfter(own, HostTransfer.Write(own, 0, 0, true, ref source));
@@ -315,6 +315,13 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         int own = Reopen(fd, (current ^ Linux.O_DIRECT) & (Linux.O_ACCMODE | Linux.O_DIRECT | SyncFlags));
+        if (own is -(int)Errno.EACCES or -(int)Errno.EPERM)
+        {
+            // A server without privileges, and a file whose mode was changed since. What the host has open will do,
+            // but for what is not aligned.
+            return Errno.OK;
+        }
+
         if (own < 0)
         {
             return NoteDescriptors((Errno)(-own));

@@ -53,7 +53,8 @@ public sealed unsafe partial class PassthroughFileSystem
 
             _identity.Return(switched);
 
-            return result == Errno.OK && killSgid ? KillSgid(fd.Value) : result;
+            result = result == Errno.OK && killSgid ? KillSgid(fd.Value) : result;
+            return result == Errno.OK && IsGone(fd.Inode, fd.Value) ? Errno.ESTALE : result;
         }
     }
 
@@ -165,7 +166,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             _identity.Return(switched);
 
-            return status < 0 ? (Errno)(-status) : Errno.OK;
+            return status < 0 ? (Errno)(-status) : IsGone(fd.Inode, fd.Value) ? Errno.ESTALE : Errno.OK;
         }
     }
 

@@ -1,0 +1,204 @@
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
+
+namespace PassthroughFs.Core.Passthrough;
+
+/// <remarks>
+/// Opening what the client has looked up. Its name may be gone by then: the host removed or replaced it while the
+/// client's entry was valid. What would be written then nobody would ever read, so that ESTALE tells the client to look
+/// the name up again.
+/// </remarks>
+public sealed unsafe partial class PassthroughFileSystem
+{
+    /// <summary>Opens a node for the client.</summary>
+    private Errno OpenNode(
+        in RequestContext context, in HostInode inode, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
+    {
+        reply = default;
+        bool truncates = (flags & Linux.O_TRUNC) != 0;
+        if (Config.ReadOnly && ((flags & Linux.O_ACCMODE) != Linux.O_RDONLY || truncates))
+        {
+            return Errno.EROFS;
+        }
+
+        if (Config.SealSize && truncates)
+        {
+            return Errno.EPERM;
+        }
+
+        if (Config.CheckPermissions && (flags & Constants.FMODE_EXEC) != 0 && Linux.S_ISREG(inode.Mode))
+        {
+            return OpenProgram(context, inode, out reply);
+        }
+
+        if (truncates)
+        {
+            Errno mayTruncate = CheckNamed(inode);
+            if (mayTruncate != Errno.OK)
+            {
+                return mayTruncate;
+            }
+        }
+
+        uint hostFlags = WritebackFlags(flags);
+        CapabilityData before = default;
+        bool dropped = truncates && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
+            _identity.DropFsetid(out before);
+        Errno result = OpenInode(context, inode, hostFlags, out int fd);
+        if (dropped)
+        {
+            ProcessIdentity.RestoreFsetid(before);
+        }
+
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        // What is truncated was asked before.
+        return !truncates && IsGone(inode, fd)
+            ? CloseAfter(fd, Errno.ESTALE)
+            : AddFile(inode.Node, inode.Key.Dev, fd, hostFlags & ~Linux.O_TRUNC, out reply);
+    }
+
+    /// <summary>
+    /// Opens a file that the client's kernel will run, where the host checks: whoever may execute it may, and need not
+    /// be allowed to read it.
+    /// </summary>
+    private Errno OpenProgram(in RequestContext context, in HostInode inode, out OpenReply reply)
+    {
+        reply = default;
+        Errno result = GetNode(inode.Node, out NodeFd node);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (node)
+        {
+            result = Check(context, node.Value, Linux.X_OK);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            int fd;
+            int rooms = 0;
+            do
+            {
+                fd = _proc.Reopen(node.Value, Linux.O_RDONLY);
+            }
+            while (fd < 0 && MakeRoom(fd, ref rooms));
+            if (fd < 0)
+            {
+                return NoteDescriptors((Errno)(-fd));
+            }
+
+            return IsGone(inode, fd)
+                ? CloseAfter(fd, Errno.ESTALE)
+                : AddFile(inode.Node, inode.Key.Dev, fd, Linux.O_RDONLY, out reply);
+        }
+    }
+
+    /// <summary>
+    /// Opens an inode for more than O_PATH: the one place where that happens for a client. Never with O_APPEND, which is
+    /// a write's and not an open file's.
+    /// </summary>
+    private Errno OpenInode(in RequestContext context, in HostInode inode, uint flags, out int fd)
+    {
+        fd = -1;
+        flags &= ~Linux.O_APPEND;
+        if (!IsSafe(inode.Mode))
+        {
+            return Errno.EBADF;
+        }
+
+        int result;
+        int rooms = 0;
+        do
+        {
+            if (Config.CheckPermissions)
+            {
+                result = OpenAsCaller(context, inode, flags);
+            }
+            else
+            {
+                result = inode.Fd >= 0
+                    ? _proc.Reopen(inode.Fd, flags)
+                    : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
+            }
+        }
+        while (result < 0 && MakeRoom(result, ref rooms));
+        if (result < 0)
+        {
+            return NoteDescriptors((Errno)(-result));
+        }
+
+        fd = result;
+        return Errno.OK;
+    }
+
+    /// <summary>Opens an inode as the caller, so that the host checks. Returns an fd, or the error negated.</summary>
+    private int OpenAsCaller(in RequestContext context, in HostInode inode, uint flags)
+    {
+        // By handle only the server may open, and nothing is checked: that gives an O_PATH fd at first.
+        Errno result = GetNode(inode.Node, out NodeFd node);
+        if (result != Errno.OK)
+        {
+            return -(int)result;
+        }
+
+        using (node)
+        {
+            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            if (result != Errno.OK)
+            {
+                return -(int)result;
+            }
+
+            int fd = _proc.Reopen(node.Value, flags);
+            _identity.Return(switched);
+            return fd;
+        }
+    }
+
+    /// <summary>
+    /// Whether a file has no name any more and nobody here has it open, so that who opens it must mean another: the one
+    /// that has the name now. Who has it open, or made it without a name, opens it anew by <c>/proc/self/fd</c>.
+    /// </summary>
+    /// <param name="inode">The file.</param>
+    /// <param name="fd">A descriptor of it.</param>
+    private bool IsGone(in HostInode inode, int fd)
+    {
+        if (!Linux.S_ISREG(inode.Mode))
+        {
+            return false;
+        }
+
+        byte empty = 0;
+        StatxBuffer stat;
+        return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat) == 0 &&
+            IsGone(inode, fd, stat.stx_nlink);
+    }
+
+    /// <summary>As above, for a file whose links were counted.</summary>
+    /// <remarks>Who implements FUSE or 9p need not count links, and 0 means nothing there.</remarks>
+    private bool IsGone(in HostInode inode, int fd, uint links) =>
+        links == 0 && Linux.S_ISREG(inode.Mode) && !_noOpen && !_handles.HasAny(inode.Node) &&
+        _hostFileSystems.KindOf(inode.Key.Dev, fd) != HostFileSystemKind.Foreign;
+
+    /// <summary>ESTALE for a file that is gone (<see cref="IsGone(in HostInode, int)"/>), before it is changed.</summary>
+    private Errno CheckNamed(in HostInode inode)
+    {
+        Errno result = GetNode(inode.Node, out NodeFd node);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (node)
+        {
+            return IsGone(inode, node.Value) ? Errno.ESTALE : Errno.OK;
+        }
+    }
+}
