@@ -278,7 +278,8 @@ public sealed unsafe partial class PassthroughFileSystem
             mount = result < 0 ? result : mount >= 0 ? mount : AcquireMount(inode.Fd, stat, handle, mountId);
         }
 
-        int tried = mount < 0 ? mount : _mounts.TryOpen(mount, handle);
+        int tried = mount < 0 ? mount
+            : LeadsBack(stat, mount, handle) ? _mounts.TryOpen(mount, handle) : -(int)Errno.ESTALE;
         if (tried == 0)
         {
             Reach("TryClose: has the handle");

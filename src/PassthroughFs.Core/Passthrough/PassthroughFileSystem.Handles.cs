@@ -115,6 +115,12 @@ public sealed unsafe partial class PassthroughFileSystem
             while (mount < 0 && MakeRoom(mount, ref rooms));
         }
 
+        if (mount >= 0 && !LeadsBack(stat, mount, handle))
+        {
+            _mounts.Release(mount);
+            mount = -(int)Errno.ESTALE;
+        }
+
         if (mount >= 0)
         {
             inode.Fd = _keepFds ? fd : InodeSlot.NoFd;
@@ -129,6 +135,23 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return Config.InodeFileHandles == InodeFileHandles.Mandatory ? Errno.EOPNOTSUPP : Errno.OK;
+    }
+
+    /// <summary>
+    /// Whether an inode's handle leads back to it. It is tried for the one kind that has a handle and is not found by it:
+    /// the empty directory that btrfs shows in a snapshot in place of another subvolume.
+    /// </summary>
+    private bool LeadsBack(in StatxBuffer stat, int mount, in KernelHandle handle)
+    {
+        const ulong EmptySubvolume = 2; // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID
+        if (stat.stx_ino != EmptySubvolume || !Linux.S_ISDIR(stat.stx_mode))
+        {
+            return true;
+        }
+
+        int fd = _mounts.Open(mount, handle, Linux.O_PATH | Linux.O_CLOEXEC);
+        _ = fd < 0 ? 0 : Sys.Close(fd);
+        return fd >= 0;
     }
 
     /// <summary>
