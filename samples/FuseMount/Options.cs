@@ -96,7 +96,8 @@ internal static class Options
     public static readonly Option<int?> FdBudget = Number(
         "--fd-budget", "N", "With --inode-file-handles adaptive, how many files inodes and clients may have open here; " +
             "default what the limit of open files leaves", 1, int.MaxValue);
-    public static readonly Option<bool> UseHostIno = Switch("--use-host-ino", "Show the inode numbers of SOURCE");
+    public static readonly Option<bool> UseHostIno = Switch(
+        "--use-host-ino", "Make node numbers out of the inode numbers of SOURCE");
     public static readonly Option<bool> SealSize = Switch("--seal-size", "Refuse changes of a file's size");
     public static readonly Option<bool> PosixLocks = Switch(
         "--posix-locks", "Record locks (fcntl) are SOURCE's, so that programs outside of MOUNTPOINT meet them; without " +

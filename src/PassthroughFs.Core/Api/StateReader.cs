@@ -60,6 +60,9 @@ internal sealed class StateReader
 
     public static InvalidDataException Damaged() => new("it is damaged");
 
+    /// <summary>Whether there is a section, where it may be missing.</summary>
+    public bool Has(string tag) => _sections.ContainsKey(tag);
+
     /// <summary>A section by its tag.</summary>
     /// <exception cref="InvalidDataException">It is not there.</exception>
     public SectionReader this[string tag] =>

@@ -12,7 +12,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// <item><term>CONF</term><description>
 /// the flags agreed on (64), 1 or 0 for numbers from the host, mounts in the identity and export (8 each)
 /// </description></item>
-/// <item><term>NUMS</term><description>as in <see cref="NodeStateFormat"/></description></item>
+/// <item><term>NUMS, DEVS</term><description>as in <see cref="NodeStateFormat"/></description></item>
 /// <item><term>OPEN</term><description>
 /// count (32); for each mount its id, its descriptor (32 each), 1 or 0 (8) and after 1 a mount as in
 /// <see cref="NodeStateFormat"/>
@@ -138,7 +138,7 @@ internal static class FileSystemStateFormat
         state.UseHostIno = config.Bool();
         state.EnableMntid = config.Bool();
         state.ExportSupport = config.Bool();
-        NodeStateFormat.ReadNumbers(sections["NUMS"], state.Numbers);
+        NodeStateFormat.ReadNumbers(sections, state.Numbers);
         ReadMounts(sections["OPEN"], state);
         ReadInodes(sections["LIVE"], state);
         ReadRemembered(sections["PAST"], state);

@@ -17,6 +17,9 @@ internal sealed class NodeState
     /// <summary>The pairs of device and mount that NodeIds are made with, by number from 1 on.</summary>
     public List<(ulong Dev, ulong Mnt)> Pairs { get; } = [];
 
+    /// <summary>The devices below the root that have a number (<see cref="ShownNumbers"/>).</summary>
+    public List<(ulong Device, int Number)> Devices { get; } = [];
+
     /// <summary>
     /// The inodes, forgotten first first. <see cref="RememberedInode.Mount"/> is an index into <see cref="Mounts"/>.
     /// </summary>

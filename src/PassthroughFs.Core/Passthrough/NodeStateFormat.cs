@@ -15,6 +15,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// <item><term>NUMS</term><description>
 /// the next NodeId, the next virtual number (64 each), count of pairs (32); for each st_dev and mount id (64 each)
 /// </description></item>
+/// <item><term>DEVS</term><description>
+/// count (32); for each device below the root st_dev (64) and its number (32). May be missing
+/// </description></item>
 /// <item><term>NODE</term><description>
 /// count (32); for each node the NodeId (64), its mount's index (32), st_ino, st_dev, birth time (64 each), a handle
 /// </description></item>
@@ -60,7 +63,7 @@ internal static class NodeStateFormat
             state.Mounts.Add(mounts.Mount());
         }
 
-        ReadNumbers(sections["NUMS"], state);
+        ReadNumbers(sections, state);
         ReadNodes(sections["NODE"], state);
         return state.Mounts.Count > 0 ? state : throw StateReader.Damaged();
     }
@@ -91,6 +94,14 @@ internal static class NodeStateFormat
         }
 
         writer.Section("NUMS"u8);
+        writer.U32((uint)state.Devices.Count);
+        foreach ((ulong device, int number) in state.Devices)
+        {
+            writer.U64(device);
+            writer.U32((uint)number);
+        }
+
+        writer.Section("DEVS"u8);
     }
 
     internal static void Handle(this StateWriter writer, in KernelHandle handle)
@@ -129,8 +140,9 @@ internal static class NodeStateFormat
         return new SavedMount(new HostMount(path, type, fileSystem, reader.Handle(), isMountRoot, dev), id);
     }
 
-    internal static void ReadNumbers(SectionReader reader, NodeState state)
+    internal static void ReadNumbers(StateReader sections, NodeState state)
     {
+        SectionReader reader = sections["NUMS"];
         state.NextNode = reader.U64();
         state.NextVirtualIno = reader.U64();
         uint pairs = reader.U32();
@@ -142,6 +154,26 @@ internal static class NodeStateFormat
         for (; pairs > 0; pairs--)
         {
             state.Pairs.Add((reader.U64(), reader.U64()));
+        }
+
+        if (sections.Has("DEVS"))
+        {
+            ReadDevices(sections["DEVS"], state);
+        }
+    }
+
+    private static void ReadDevices(SectionReader reader, NodeState state)
+    {
+        for (uint left = reader.U32(); left > 0; left--)
+        {
+            ulong device = reader.U64();
+            uint number = reader.U32();
+            if (number >= ShownNumbers.MaxDevices || state.Devices.Count == ShownNumbers.MaxDevices)
+            {
+                throw StateReader.Damaged();
+            }
+
+            state.Devices.Add((device, (int)number));
         }
     }
 

@@ -191,7 +191,7 @@ public sealed unsafe partial class PassthroughFileSystem
             Uid = stat.stx_uid,
             Gid = stat.stx_gid,
             Mode = stat.stx_mode,
-            Ino = stat.stx_ino,
+            Ino = ShownIno(stat),
             Size = stat.stx_size,
             Blocks = stat.stx_blocks,
             Atime = TimeOf(stat.stx_atime),
@@ -240,7 +240,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
     private void FillAttributes(in StatxBuffer stat, out NodeAttributes attributes)
     {
-        attributes.Ino = stat.stx_ino;
+        attributes.Ino = ShownIno(stat);
         attributes.Size = stat.stx_size;
         attributes.Blocks = stat.stx_blocks;
         attributes.Atime = TimeOf(stat.stx_atime);
@@ -266,6 +266,9 @@ public sealed unsafe partial class PassthroughFileSystem
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_SUBMOUNT;
         }
     }
+
+    private ulong ShownIno(in StatxBuffer stat) =>
+        _shown.Of(DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino);
 
     private static Timestamp TimeOf(in StatxTimestamp time) => new(time.tv_sec, time.tv_nsec);
 

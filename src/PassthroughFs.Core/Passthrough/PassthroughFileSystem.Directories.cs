@@ -294,7 +294,9 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         bool isDots = length <= 2 && name[0] == '.' && name[length - 1] == '.';
-        ulong ino = length == 2 && isDots && directory.Node == NodeId.Root ? directory.Key.Ino : header->d_ino;
+        ulong ino = _shown.Of(
+            directory.Key.Dev,
+            length == 2 && isDots && directory.Node == NodeId.Root ? directory.Key.Ino : header->d_ino);
         if (!plus)
         {
             return sink.TryAdd(ino, header->d_off, header->d_type, span);

@@ -63,6 +63,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         // The root keeps its descriptor always, as it is needed all the time, and so its mount is always open.
         root.Fd = fd;
+        _shown.Root = root.Key.Dev;
         _inodes.AddRoot(root);
         return Errno.OK;
     }

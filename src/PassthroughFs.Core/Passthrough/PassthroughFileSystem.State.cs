@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Text;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
@@ -30,6 +31,7 @@ public sealed unsafe partial class PassthroughFileSystem
         List<RememberedInode> inodes = _inodes.Snapshot(out ulong nextNode, out HostMount?[] mounts);
         var state = new NodeState { NextNode = nextNode };
         _inodes.Allocator?.Save(state);
+        _shown.Save(state);
         mounts[root.Mount] = DescribeRoot(root);
         int[] indexes = new int[mounts.Length];
         Array.Fill(indexes, -1);
@@ -90,6 +92,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             _inodes.Restore(state.NextNode, inodes);
             _inodes.Allocator?.Restore(state, found.Translate);
+            _shown.Restore(found.Translate(state.Devices));
             return _inodes.RememberedCount;
         }
         finally
@@ -207,6 +210,15 @@ public sealed unsafe partial class PassthroughFileSystem
             return null;
         }
 
+        /// <summary>
+        /// What devices are now, those of mounts first, with the numbers that they have had: clients may know them.
+        /// </summary>
+        public IEnumerable<(ulong Device, int Number)> Translate(List<(ulong Device, int Number)> devices) =>
+            devices
+                .Select(item => (Now: DeviceNow(item.Device), Saved: item))
+                .OrderBy(item => item.Now is null)
+                .Select(item => (item.Now ?? item.Saved.Device, item.Saved.Number));
+
         public void Release()
         {
             foreach (int number in _numbers)
@@ -216,6 +228,12 @@ public sealed unsafe partial class PassthroughFileSystem
                     _fs._mounts.Drop(number);
                 }
             }
+        }
+
+        private ulong? DeviceNow(ulong device)
+        {
+            int mount = _saved.FindIndex(saved => saved.Host.Dev == device);
+            return mount < 0 || _numbers[mount] < 0 ? null : _now[mount].Host.Dev;
         }
 
         private InodeKey Translate(in InodeKey key, int mount) => key with

@@ -47,6 +47,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         _inodes.Snapshot(state);
         _inodes.Allocator?.Save(state.Numbers);
+        _shown.Save(state.Numbers);
         Dictionary<int, int> mounts = [];
         foreach ((int number, int id, int fd, HostMount? host) in _mounts.Snapshot())
         {
@@ -295,6 +296,8 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             Mount = inode.Mount == FileSystemState.NoFd ? InodeSlot.NoMount : numbers[inode.Mount],
         });
+        _shown.Root = root.Key.Dev;
+        _shown.Restore(state.Numbers.Devices);
         _inodes.Restore(state);
         _inodes.Allocator?.Restore(state.Numbers, pair => pair);
         Array.ForEach(numbers, _mounts.Drop);

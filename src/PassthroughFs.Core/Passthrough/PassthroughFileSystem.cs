@@ -28,6 +28,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private readonly ProcessIdentity _identity;
     private readonly MountFds _mounts = new();
     private readonly InodeStore _inodes;
+    private readonly ShownNumbers _shown = new();
     private readonly HandleStore _handles = new();
     private readonly KeptFiles _kept;
     private readonly bool _export;

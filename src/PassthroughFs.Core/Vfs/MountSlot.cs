@@ -67,12 +67,12 @@ internal sealed class MountSlot
 
     /// <summary>The inode number that the client shows: apart from those of other mounts.</summary>
     /// <remarks>
-    /// A number that does not fit has its top byte folded in; only numbers of 2^48 and more can meet another so.
+    /// A number of more than 56 bits does not fit beside the index: a hash stands for it.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public ulong ShownIno(ulong ino) => Prefix == 0
         ? ino
-        : Prefix | ((ino & Vfs.MaxNodeIdValue) ^ (ino >> Vfs.IndexShift << (Vfs.IndexShift - 8)));
+        : Prefix | (ino <= Vfs.MaxNodeIdValue ? ino : NumberHash.Of(Prefix, ino));
 
     /// <summary>Counts a hold of an entry's node and makes its numbers the client's.</summary>
     /// <returns>False if the number has more than 56 bits.</returns>

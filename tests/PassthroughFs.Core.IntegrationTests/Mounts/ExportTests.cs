@@ -207,16 +207,21 @@ public sealed class ExportTests
         scene.Mount();
         byte[] file = scene.Take("disk/d/f");
         byte[] directory = scene.Take("disk/d");
+        string number = Number();
         scene.MountAgain(() => disk.MountByAnotherDevice(scene.Source["disk"]));
 
         // By name first: it must get the number that it had.
         Assert.Equal("f", File.ReadAllText(scene.At["disk/d/f"]));
+        Assert.Equal(number, Number());
         scene.AssertContent(file, "f");
         Assert.Equal(["f"], scene.Names(directory));
         Assert.Equal(file, scene.Take("disk/d/f"));
         scene.MountAgain();
         scene.AssertContent(file, "f");
+        Assert.Equal(number, Number());
         scene.Unmount();
+
+        string Number() => Shell.Run("stat", ["-c", "%i", scene.At["disk/d/f"]]).Out;
     }
 
     [Theory]

@@ -18,6 +18,16 @@ internal static class Require
 
     public static void Fuse() => That(IsRoot && File.Exists("/dev/fuse"), "root and /dev/fuse");
 
+    /// <summary>A kernel with these file systems.</summary>
+    public static void FileSystem(params string[] names)
+    {
+        string known = File.ReadAllText("/proc/filesystems");
+        foreach (string name in names)
+        {
+            That(known.Contains($"\t{name}\n", System.StringComparison.Ordinal), $"a kernel with {name}");
+        }
+    }
+
     public static void Program(params string[] names)
     {
         foreach (string name in names)
