@@ -200,8 +200,9 @@ public sealed class PassthroughConfig
     public bool FlockLocks { get; set => field = Changed(value); }
 
     /// <summary>
-    /// Tell the client where other mounts begin below the root (FUSE_ATTR_SUBMOUNT), if it can mount them by itself.
-    /// Default off.
+    /// Tell the client where other mounts, and with Linux 6.10 btrfs subvolumes, begin below the root
+    /// (FUSE_ATTR_SUBMOUNT), if it can mount them by itself; if it cannot, a warning says so. Inode numbers are different
+    /// for different files either way. Default off.
     /// </summary>
     public bool AnnounceSubmounts { get; set => field = Changed(value); }
 

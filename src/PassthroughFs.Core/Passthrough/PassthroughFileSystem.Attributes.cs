@@ -260,11 +260,22 @@ public sealed unsafe partial class PassthroughFileSystem
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_DAX;
         }
 
-        if (_submounts && Linux.S_ISDIR(stat.stx_mode) &&
-            (stat.stx_attributes & stat.stx_attributes_mask & Constants.STATX_ATTR_MOUNT_ROOT) != 0)
+        if (_submounts && Linux.S_ISDIR(stat.stx_mode) && BeginsSubmount(stat))
         {
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_SUBMOUNT;
         }
+    }
+
+    /// <summary>
+    /// Whether a directory is the first of a mount, or of a btrfs subvolume, which is another device and no mount.
+    /// </summary>
+    private bool BeginsSubmount(in StatxBuffer stat)
+    {
+        // BTRFS_FIRST_FREE_OBJECTID: the first directory of each subvolume, and nothing else there.
+        const ulong SubvolumeRoot = 256;
+        return (stat.stx_attributes & stat.stx_attributes_mask & Constants.STATX_ATTR_MOUNT_ROOT) != 0 ||
+            ((stat.stx_mask & Constants.STATX_SUBVOL) != 0 && stat.stx_ino == SubvolumeRoot &&
+                DeviceOf(stat.stx_dev_major, stat.stx_dev_minor) != _shown.Root);
     }
 
     private ulong ShownIno(in StatxBuffer stat) =>

@@ -10,7 +10,8 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>How far up ".." is followed to see whether it is still below the root.</summary>
     private const int MaxDepth = Linux.PATH_MAX / 2;
 
-    private const uint StatMask = Constants.STATX_BASIC_STATS | Constants.STATX_BTIME | Constants.STATX_MNT_ID;
+    private const uint StatMask = Constants.STATX_BASIC_STATS | Constants.STATX_BTIME | Constants.STATX_MNT_ID |
+        Constants.STATX_SUBVOL;
 
     /// <inheritdoc/>
     public Errno Lookup(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, out Entry entry)

@@ -222,6 +222,11 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
             PassthroughLog.NoLocks(_logger, nameof(Config.FlockLocks));
         }
 
+        if (Config.AnnounceSubmounts && !accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS))
+        {
+            PassthroughLog.NoSubmounts(_logger);
+        }
+
         Agree(accepted);
         return Errno.OK;
     }

@@ -76,6 +76,11 @@ internal static partial class PassthroughLog
         "FdBudget {Wanted} is more than the limit of open files leaves: it is {Budget}. Raise RLIMIT_NOFILE.")]
     public static partial void BudgetCut(ILogger logger, int wanted, int budget);
 
+    [LoggerMessage(17, LogLevel.Warning,
+        "AnnounceSubmounts: the client does not take it (Linux does over virtio-fs, and not over /dev/fuse): it sees one " +
+        "file system, in which each file still has an inode number of its own.")]
+    public static partial void NoSubmounts(ILogger logger);
+
     [LoggerMessage(13, LogLevel.Information, "The directory {Root} is not there any more ({Error}).")]
     public static partial void RootGone(ILogger logger, string root, Errno error);
 }
