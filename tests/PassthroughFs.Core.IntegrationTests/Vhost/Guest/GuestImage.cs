@@ -33,7 +33,9 @@ internal static partial class GuestImage
         System.IO.Directory.GetFiles(Path.Combine(Directory!, "boot"), "vmlinuz-*").Single();
 
     /// <summary>Builds the first file system; gives its path.</summary>
-    public static string Build(TempDirectory directory)
+    /// <param name="directory">Where it is made.</param>
+    /// <param name="work">The script of the work to do.</param>
+    public static string Build(TempDirectory directory, string work = "work.sh")
     {
         string sources = Path.Combine(AppContext.BaseDirectory, "Vhost", "Guest");
         ShellResult compiled = Shell.Run(
@@ -48,7 +50,7 @@ internal static partial class GuestImage
         archive.AddFile("bin/busybox", File.ReadAllBytes(Require.FindProgram("busybox")!));
         archive.AddFile("bin/probe", File.ReadAllBytes(directory["probe"]));
         archive.AddFile("init", File.ReadAllBytes(Path.Combine(sources, "init.sh")));
-        archive.AddFile("work.sh", File.ReadAllBytes(Path.Combine(sources, "work.sh")));
+        archive.AddFile("work.sh", File.ReadAllBytes(Path.Combine(sources, work)));
         string[] modules = InOrder("virtio_pci", "virtiofs");
         foreach (string module in modules)
         {

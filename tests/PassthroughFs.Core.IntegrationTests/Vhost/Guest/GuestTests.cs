@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Linq;
 using System.Security.Cryptography;
+using PassthroughFs.Core.IntegrationTests.Mounts;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
 using Xunit;
@@ -83,6 +84,23 @@ public sealed class GuestTests : IDisposable
         using var next = DaemonProcess.At(daemon.SocketPath, _shared.Path, "--num-request-queues", "2");
         using var posix = new DispatchPosix(new VhostChannel(next.SocketPath));
         Assert.Equal("small\n"u8.ToArray(), posix.ReadFile("in/small 1"));
+    }
+
+    [Fact]
+    public void A_guest_that_is_told_of_submounts_sees_file_systems_of_their_own()
+    {
+        GuestImage.RequireAll();
+        using var scene = new SubmountScene();
+        using var daemon = new DaemonProcess(scene.Source, "--announce-submounts", "--once");
+        using (var guest = new GuestMachine(daemon.SocketPath, GuestImage.Build(_images, "submounts.sh")))
+        {
+            guest.AwaitEnd();
+            Assert.True(guest.Output.Contains("PTFS-GUEST-OK", StringComparison.Ordinal), guest.Output);
+        }
+
+        Assert.Equal(0, daemon.AwaitExit());
+        Assert.DoesNotContain("AnnounceSubmounts", daemon.Output, StringComparison.Ordinal);
+        Assert.Equal("written\n", File.ReadAllText(Path.Combine(scene.Source, "over/d/f")));
     }
 
     private void FillShare()
