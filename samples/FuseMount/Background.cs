@@ -1,6 +1,7 @@
 using System;
 using System.Globalization;
 using System.IO;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Threading;
 using Microsoft.Win32.SafeHandles;
@@ -42,7 +43,7 @@ internal static class Background
         string[] argv = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
         if (Environment.ProcessPath is not { } program || argv.Length <= argumentCount)
         {
-            throw new MountException("cannot find the program's own file: mount /proc, or leave --background out");
+            throw new MountException("cannot find the program's own file: mount /proc, or leave --background out", Fault.System);
         }
 
         (SafeFileHandle output, SafeFileHandle input) = ChildProcess.Pipe();
@@ -57,10 +58,22 @@ internal static class Background
 
         if (child is null)
         {
-            throw new MountException($"{program} cannot be started in the background: {Libc.Describe(error)}");
+            throw new MountException(
+                $"{program} cannot be started in the background: {Libc.Describe(error)}", Fault.System);
         }
 
-        string word = ChildProcess.ReadToEnd(output).TrimEnd('\n');
+        string word;
+        using (var interrupt = new Interrupt(child))
+        {
+            word = ChildProcess.ReadToEnd(output).TrimEnd('\n');
+            if (interrupt.HasCome)
+            {
+                // Nobody wants the mount any more: it is gone when this says so.
+                _ = child.WaitForExit();
+                throw new MountException("interrupted", Fault.Interrupted);
+            }
+        }
+
         if (word.StartsWith("mounted ", StringComparison.Ordinal))
         {
             if (!quiet)
@@ -101,6 +114,57 @@ internal static class Background
         catch (IOException)
         {
             // Nobody waits any more.
+        }
+    }
+
+    /// <summary>While it lives, what would end this process ends the one in the background instead.</summary>
+    private sealed class Interrupt : IDisposable
+    {
+        // One whose source does not answer sees no signal: it has not mounted yet.
+        private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+
+        private readonly ChildProcess _child;
+        private readonly PosixSignalRegistration[] _registrations;
+        private readonly Timer _kill;
+        private bool _hasCome;
+
+        public Interrupt(ChildProcess child)
+        {
+            _child = child;
+            _kill = new Timer(_ => child.Kill());
+            _registrations =
+            [
+                PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
+                PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
+                PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle),
+            ];
+        }
+
+        public bool HasCome => Volatile.Read(ref _hasCome);
+
+        public void Dispose()
+        {
+            foreach (PosixSignalRegistration registration in _registrations)
+            {
+                registration.Dispose();
+            }
+
+            _kill.Dispose();
+        }
+
+        private void Handle(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            Volatile.Write(ref _hasCome, true);
+            _child.Terminate();
+            try
+            {
+                _kill.Change(s_patience, Timeout.InfiniteTimeSpan);
+            }
+            catch (ObjectDisposedException)
+            {
+                // It has ended.
+            }
         }
     }
 }

@@ -20,7 +20,9 @@ internal sealed unsafe class ChildProcess
     private const short POSIX_SPAWN_SETPGROUP = 0x02;
     private const short POSIX_SPAWN_SETSIGDEF = 0x04;
     private const short POSIX_SPAWN_SETSID = 0x80;
+    private const int SIGKILL = 9;
     private const int SIGPIPE = 13;
+    private const int SIGTERM = 15;
 
     private readonly int _pid;
 
@@ -83,6 +85,12 @@ internal sealed unsafe class ChildProcess
         }
     }
 
+    /// <summary>Asks it to end.</summary>
+    public void Terminate() => _ = Libc.kill(_pid, SIGTERM);
+
+    /// <summary>Ends it.</summary>
+    public void Kill() => _ = Libc.kill(_pid, SIGKILL);
+
     /// <summary>Waits for its end.</summary>
     /// <returns>The exit code; 128 and the signal's number if a signal ended it.</returns>
     public int WaitForExit()
@@ -105,7 +113,7 @@ internal sealed unsafe class ChildProcess
     {
         int* pair = stackalloc int[2]; // Sound: pipe2 writes two ints.
         return Libc.pipe2(pair, Libc.O_CLOEXEC) != 0
-            ? throw new MountException($"cannot create a pipe: {Libc.Describe(Libc.LastError)}")
+            ? throw new MountException($"cannot create a pipe: {Libc.Describe(Libc.LastError)}", Fault.System)
             : (new SafeFileHandle(pair[0], ownsHandle: true), new SafeFileHandle(pair[1], ownsHandle: true));
     }
 

@@ -38,7 +38,7 @@ internal static partial class CommandLine
         }
 
         RefuseMisplacedValues(command, args);
-        nuint flags = MountFlags.Default;
+        nuint flags = asMountHelper && Libc.geteuid() == 0 ? MountFlags.DefaultOfRootsHelper : MountFlags.Default;
         List<string> expanded = Expand(command, result, ref flags);
         if (expanded.Count > 0)
         {
@@ -196,7 +196,7 @@ internal static partial class CommandLine
         IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);
         return faults.Count == 0
             ? config
-            : throw new MountException(AsOptionNames(faults[0]).TrimEnd('.'), MountException.Usage);
+            : throw new MountException(AsOptionNames(faults[0]).TrimEnd('.'), Fault.Usage);
     }
 
     /// <summary>
@@ -238,7 +238,9 @@ internal static partial class CommandLine
                 }
                 else if (!result.GetValue(Options.Sloppy))
                 {
-                    throw UsageError($"unknown mount option {parts[0]}");
+                    throw MountFlags.Refusal(item) is { } reason
+                        ? new MountException($"-o {item} cannot be had: {reason}", Fault.Usage)
+                        : UsageError($"unknown mount option {parts[0]}");
                 }
             }
         }
@@ -290,7 +292,7 @@ internal static partial class CommandLine
         {
             string message = result.Errors[0].Message.ReplaceLineEndings(" ").TrimEnd('.', ' ');
             throw message.Contains(Options.Advice, StringComparison.Ordinal)
-                ? new MountException(message, MountException.Usage)
+                ? new MountException(message, Fault.Usage)
                 : UsageError(message);
         }
 
@@ -315,7 +317,7 @@ internal static partial class CommandLine
         }
     }
 
-    private static MountException UsageError(string message) => new($"{message}: {UsageHint}", MountException.Usage);
+    private static MountException UsageError(string message) => new($"{message}: {UsageHint}", Fault.Usage);
 
     [GeneratedRegex(@"\b[A-Z][A-Za-z0-9]+\b")]
     private static partial Regex PropertyName();

@@ -127,5 +127,5 @@ internal static class ControlClient
     }
 
     private static MountException WrongUsage(string message) =>
-        new($"{message}: see ptfs-mount {Command} --help", MountException.Usage);
+        new($"{message}: see ptfs-mount {Command} --help", Fault.Usage);
 }

@@ -17,6 +17,12 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     private const string Helper = "fusermount3";
     private const nuint RootOnly = MountFlags.NoSuid | MountFlags.NoDev;
 
+    // What it knows in each version; others it refuses, or leaves out and says so.
+    private static readonly string[] s_known = ["ro", "nosuid", "nodev", "noexec", "sync", "dirsync", "noatime"];
+
+    // What is so anyway, or says only how mount(2) is called.
+    private static readonly string[] s_withoutEffect = ["relatime", "silent"];
+
     // Stays open while we live: with auto_unmount the helper waits for its end.
     private readonly SafeFileHandle? _socket;
     private readonly ChildProcess? _waiting;
@@ -48,7 +54,13 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     {
         if ((options.Flags & RootOnly) != RootOnly && Libc.geteuid() != 0)
         {
-            throw new MountException("-o suid and -o dev are for root alone: leave them out", MountException.Usage);
+            throw new MountException("-o suid and -o dev are for root alone: leave them out", Fault.Usage);
+        }
+
+        if (MountFlags.Words(options.Flags).Except(s_known).Except(s_withoutEffect).FirstOrDefault() is { } word)
+        {
+            throw new MountException(
+                $"{Helper} does not know -o {word}: leave it out, or mount as root without --auto-unmount", Fault.Usage);
         }
 
         (SafeFileHandle ours, SafeFileHandle theirs) = SocketPair();
@@ -71,7 +83,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
             {
                 throw new MountException(error == Errno.ENOENT
                     ? $"an ordinary user mounts through {Helper}, which is not installed: install fuse3, or run as root"
-                    : $"{Helper} cannot be started: {Libc.Describe(error)}");
+                    : $"{Helper} cannot be started: {Libc.Describe(error)}", Fault.System);
             }
 
             int fd = ReceiveFd(ours.DangerousGetHandle().ToInt32());
@@ -79,7 +91,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
             {
                 string said = ChildProcess.ReadToEnd(output);
                 _ = child.WaitForExit();
-                throw new MountException(Message(said, paths));
+                throw Refused(said, paths);
             }
 
             if (!options.AutoUnmount)
@@ -95,7 +107,11 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     /// <summary>The helper's -o.</summary>
     public static string OptionText(MountOptions options, Paths paths)
     {
-        List<string> words = [.. MountFlags.Words(options.Flags)];
+        List<string> words = [.. MountFlags.Words(options.Flags).Intersect(s_known)];
+
+        // It has nosuid and nodev of its own accord.
+        words.AddRange((options.Flags & MountFlags.NoSuid) == 0 ? ["suid"] : []);
+        words.AddRange((options.Flags & MountFlags.NoDev) == 0 ? ["dev"] : []);
         words.Add("subtype=ptfs");
         words.Add("fsname=" + OptionList.Escape(KernelMount.SourceName(options, paths)));
         words.AddRange(options.AllowOther ? ["allow_other"] : []);
@@ -115,41 +131,46 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     }
 
     // The helper's own words, where we have none that say what to do.
-    private static string Message(string said, Paths paths)
+    private static MountException Refused(string said, Paths paths)
     {
         if (said.Contains("user_allow_other", StringComparison.Ordinal))
         {
-            return "--allow-other is not allowed to ordinary users here: leave it out, or have root add the line " +
-                "user_allow_other to /etc/fuse.conf";
+            return new MountException(
+                "--allow-other is not allowed to ordinary users here: leave it out, or have root add the line " +
+                "user_allow_other to /etc/fuse.conf", Fault.Permission);
         }
 
         if (said.Contains("no write access", StringComparison.Ordinal) ||
             said.Contains("not owned by user", StringComparison.Ordinal))
         {
-            return $"mount point {paths.MountPoint} is not yours: choose a directory that you own and may write to";
+            return new MountException(
+                $"mount point {paths.MountPoint} is not yours: choose a directory that you own and may write to",
+                Fault.Permission);
         }
 
         if (said.Contains("/dev/fuse", StringComparison.Ordinal) ||
             said.Contains("fuse device", StringComparison.Ordinal))
         {
-            return KernelMount.DeviceMessage(
+            return KernelMount.NoDevice(
                 said.Contains("ermission denied", StringComparison.Ordinal) ? Errno.EACCES : Errno.ENODEV);
         }
 
         if (said.Contains("Operation not permitted", StringComparison.Ordinal))
         {
-            return $"{Helper} has no privilege to mount: make it root's and set-uid (`chmod u+s`), or run as root";
+            return new MountException(
+                $"{Helper} has no privilege to mount: make it root's and set-uid (`chmod u+s`), or run as root",
+                Fault.Permission);
         }
 
         string? first = said.Split('\n', StringSplitOptions.RemoveEmptyEntries).FirstOrDefault();
-        return $"mounting at {paths.MountPoint} failed: {first ?? $"{Helper} gave no reason"}";
+        return new MountException($"mounting at {paths.MountPoint} failed: {first ?? $"{Helper} gave no reason"}");
     }
 
     private static (SafeFileHandle Ours, SafeFileHandle Theirs) SocketPair()
     {
         int* pair = stackalloc int[2]; // Sound: socketpair writes two ints.
         return Libc.socketpair(Libc.AF_UNIX, Libc.SOCK_STREAM | Libc.SOCK_CLOEXEC, 0, pair) != 0
-            ? throw new MountException($"cannot create a socket pair: {Libc.Describe(Libc.LastError)}")
+            ? throw new MountException($"cannot create a socket pair: {Libc.Describe(Libc.LastError)}", Fault.System)
             : (new SafeFileHandle(pair[0], ownsHandle: true), new SafeFileHandle(pair[1], ownsHandle: true));
     }
 

@@ -29,7 +29,7 @@ internal sealed class IdMaps
             int equals = value.StartsWith('/') ? value.LastIndexOf('=') : -1;
             if (!IdMap.TryParse(value[(equals + 1)..], out IdMap? map, out string? fault))
             {
-                throw new MountException($"{option} {value}: {fault}", MountException.Usage);
+                throw new MountException($"{option} {value}: {fault}", Fault.Usage);
             }
 
             if (equals < 0)

@@ -25,7 +25,7 @@ internal sealed unsafe class KernelMount : ActiveMount
         int fd = Libc.Open(Device, Libc.O_RDWR | Libc.O_CLOEXEC, out Errno error);
         if (error != Errno.OK)
         {
-            throw new MountException(DeviceMessage(error));
+            throw NoDevice(error);
         }
 
         error = Mount(
@@ -33,7 +33,7 @@ internal sealed unsafe class KernelMount : ActiveMount
         if (error != Errno.OK)
         {
             _ = Libc.close(fd);
-            throw new MountException(MountMessage(error, paths));
+            throw NoMount(error, paths);
         }
 
         return new KernelMount(fd, paths.MountPoint);
@@ -53,14 +53,15 @@ internal sealed unsafe class KernelMount : ActiveMount
     }
 
     /// <summary>Why the device could not be opened, and what to do.</summary>
-    public static string DeviceMessage(Errno error) => error switch
+    public static MountException NoDevice(Errno error) => error switch
     {
-        Errno.ENOENT or Errno.ENODEV or Errno.ENXIO =>
+        Errno.ENOENT or Errno.ENODEV or Errno.ENXIO => new MountException(
             $"{Device} does not exist: load FUSE with `modprobe fuse` (in a container, pass --device {Device})",
-        Errno.EACCES or Errno.EPERM =>
+            Fault.System),
+        Errno.EACCES or Errno.EPERM => new MountException(
             $"no permission to open {Device}: grant it with `chmod 666 {Device}` " +
-            $"(in a container, pass --device {Device})",
-        _ => $"{Device} cannot be opened: {Libc.Describe(error)}",
+            $"(in a container, pass --device {Device})", Fault.Permission),
+        _ => new MountException($"{Device} cannot be opened: {Libc.Describe(error)}", Fault.System),
     };
 
     /// <summary>Where the control file system is not mounted, a forced unmount aborts the connection too.</summary>
@@ -88,14 +89,17 @@ internal sealed unsafe class KernelMount : ActiveMount
         }
     }
 
-    private static string MountMessage(Errno error, Paths paths) => error switch
+    private static MountException NoMount(Errno error, Paths paths) => error switch
     {
-        Errno.EPERM or Errno.EACCES =>
+        Errno.EPERM or Errno.EACCES => new MountException(
             $"no privilege to mount at {paths.MountPoint}: CAP_SYS_ADMIN is needed " +
-            "(in a container, pass --cap-add SYS_ADMIN)",
-        Errno.EBUSY => $"mount point {paths.MountPoint} is busy: unmount what is there, or choose another",
-        Errno.ENODEV => "the kernel has no FUSE: load it with `modprobe fuse`",
-        _ => $"mounting at {paths.MountPoint} failed: {Libc.Describe(error)}",
+            "(in a container, pass --cap-add SYS_ADMIN)", Fault.Permission),
+        Errno.EBUSY => new MountException(
+            $"mount point {paths.MountPoint} is busy: unmount what is there, or choose another"),
+        Errno.ENODEV => new MountException("the kernel has no FUSE: load it with `modprobe fuse`", Fault.System),
+        Errno.ENOMEM => new MountException(
+            $"mounting at {paths.MountPoint} failed: {Libc.Describe(error)}", Fault.System),
+        _ => new MountException($"mounting at {paths.MountPoint} failed: {Libc.Describe(error)}"),
     };
 
     private static string ToOctal(uint mode) => System.Convert.ToString(mode, 8);

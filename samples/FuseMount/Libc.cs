@@ -134,7 +134,7 @@ internal static unsafe partial class Libc
             int fd = memfd_create(bytes, MFD_CLOEXEC);
             return fd >= 0
                 ? new SafeFileHandle(fd, ownsHandle: true)
-                : throw new MountException($"cannot create a file in memory: {Describe(LastError)}");
+                : throw new MountException($"cannot create a file in memory: {Describe(LastError)}", Fault.System);
         }
     }
 
@@ -258,6 +258,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int pipe2(int* pair, int flags);
+
+    [LibraryImport("libc")]
+    public static partial int kill(int pid, int signal);
 
     [LibraryImport("libc")]
     public static partial int waitpid(int pid, int* status, int options);

@@ -13,6 +13,12 @@ internal static class MountFlags
     /// <summary>What holds unless an option says otherwise: no privilege by set-uid bits and devices.</summary>
     public const nuint Default = NoSuid | NoDev;
 
+    /// <summary>
+    /// The same where root has called mount(8), which does not give on "suid" and "dev" and has them both unless an
+    /// option says otherwise.
+    /// </summary>
+    public const nuint DefaultOfRootsHelper = 0;
+
     // The word that sets the bit, the word that clears it.
     private static readonly (string Set, string Clear, nuint Bit)[] s_words =
     [
@@ -22,16 +28,22 @@ internal static class MountFlags
         ("noexec", "exec", 0x8),
         ("sync", "async", 0x10),
         ("dirsync", "", 0x80),
+        ("nosymfollow", "symfollow", 0x100),
         ("noatime", "atime", 0x400),
         ("nodiratime", "diratime", 0x800),
+        ("silent", "loud", 0x8000),
         ("relatime", "norelatime", 0x20_0000),
         ("strictatime", "nostrictatime", 0x100_0000),
         ("lazytime", "nolazytime", 0x200_0000),
     ];
 
-    // For mount(8), fstab, systemd and other programs' eyes: nothing that a mount helper has to act on.
+    // For mount(8), fstab, systemd and other programs' eyes: nothing that a mount helper has to act on. The last two ask
+    // for what is so anyway.
     private static readonly HashSet<string> s_forOthers =
-        ["defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "nousers", "owner", "group"];
+    [
+        "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "nousers", "owner", "noowner",
+        "group", "nogroup", "nomand", "noiversion",
+    ];
 
     private static readonly string[] s_forOthersPrefixes = ["x-", "X-", "user=", "comment=", "helper=", "uhelper="];
 
@@ -61,6 +73,14 @@ internal static class MountFlags
     public static bool IsForOthers(string word) =>
         s_forOthers.Contains(word) ||
         Array.Exists(s_forOthersPrefixes, prefix => word.StartsWith(prefix, StringComparison.Ordinal));
+
+    /// <summary>Why a word that mount(8) knows cannot be obeyed; null if it is none of those.</summary>
+    public static string? Refusal(string word) => word switch
+    {
+        "mand" => "Linux has no mandatory locks since 5.15, and FUSE never had them",
+        "iversion" => "a FUSE mount counts no changes of its files, so that NFS clients would not learn of any",
+        _ => null,
+    };
 
     /// <summary>The words that make the flags, for a program that mounts for us.</summary>
     public static IEnumerable<string> Words(nuint flags)

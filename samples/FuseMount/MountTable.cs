@@ -58,7 +58,7 @@ internal static class MountTable
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new MountException("cannot read /proc/self/mountinfo: mount /proc (mount -t proc proc /proc)");
+            throw new MountException("cannot read /proc/self/mountinfo: mount /proc (mount -t proc proc /proc)", Fault.System);
         }
     }
 

@@ -34,7 +34,7 @@ internal static class Options
         with `umount MOUNTPOINT`, as an ordinary user `fusermount3 -u MOUNTPOINT`; --auto-unmount does that by itself.
 
         As /sbin/mount.fuse.ptfs it serves `mount -t fuse.ptfs SOURCE MOUNTPOINT` and fstab; then it goes to the
-        background.
+        background, and its exit codes are those of mount(8).
         """;
 
     public static readonly Argument<string?> Source = new("SOURCE")
@@ -179,7 +179,7 @@ internal static class Options
 
     public static readonly Option<string[]> Generic = Several(
         "-o", "a,b=c", "Options as mount(8) has them: each of the above by its name, and ro, rw, suid, dev, noexec, " +
-            "noatime, sync, dirsync, …; default nosuid,nodev");
+            "noatime, sync, dirsync, …; default nosuid,nodev, save for root as /sbin/mount.fuse.ptfs");
 
     public static readonly Option<bool> Sloppy = Switch("--sloppy", "Ignore what is not known in -o", "-s");
     public static readonly Option<bool> NoMtab = Switch(

@@ -13,6 +13,8 @@ internal static class Program
 {
     private const string Name = "ptfs-mount";
 
+    private static readonly bool s_asMountHelper = IsMountHelper();
+
     private static int Main(string[] args)
     {
         try
@@ -23,7 +25,6 @@ internal static class Program
             }
 
             Background.Initialize();
-            bool asMountHelper = IsMountHelper();
             if (CommandLine.ParseUpgrade(args) is { } upgrade)
             {
                 return upgrade.Background && !Background.IsServer
@@ -31,14 +32,14 @@ internal static class Program
                     : MountedSource.TakeOver(upgrade, Announce, Fail);
             }
 
-            if (CommandLine.Parse(args, asMountHelper) is not { } options)
+            if (CommandLine.Parse(args, s_asMountHelper) is not { } options)
             {
                 return 0;
             }
 
             return options.Background && !options.Fake && !Background.IsServer
-                ? Background.Start(args.Length, quiet: asMountHelper)
-                : MountedSource.Run(new Call(args, asMountHelper), options, Announce, Fail);
+                ? Background.Start(args.Length, quiet: s_asMountHelper)
+                : MountedSource.Run(new Call(args, s_asMountHelper), options, Announce, Fail);
         }
         catch (MountException e)
         {
@@ -87,7 +88,7 @@ internal static class Program
             // Nobody reads it; the exit code is left.
         }
 
-        return (fault as MountException)?.ExitCode ?? MountException.Failure;
+        return ExitCode.Of((fault as MountException)?.Fault ?? Fault.Defect, s_asMountHelper);
     }
 
     // As /sbin/mount.fuse.ptfs. The name by which the program was called is nowhere else: .NET tells the file's.

@@ -68,7 +68,7 @@ internal sealed class Signals : IDisposable
             if (mount?.Abort() != true)
             {
                 // What closes the device is the end of this process; nothing else is left.
-                Libc._exit(MountException.Failure);
+                Libc._exit(ExitCode.Failure);
             }
         }
     }

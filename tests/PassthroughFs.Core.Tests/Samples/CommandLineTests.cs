@@ -203,7 +203,25 @@ public sealed class CommandLineTests
 
     [Fact]
     public void Generic_words_set_the_kernels_flags() => AssertChanges(
-        ["Flags=12", "helper=noexec", "helper=-nosuid"], Parse(["/source", "/mount", "-o", "noexec,suid,async"]));
+        ["Flags=12", "helper=noexec", "helper=suid", "helper=-nosuid"],
+        Parse(["/source", "/mount", "-o", "noexec,suid,async"]));
+
+    // What an ordinary user's helper has is tested on a mount: who runs this may be either.
+    [Fact]
+    public void Mount_8_does_not_say_suid_and_dev_and_has_them() => Assert.Equal(
+        Libc.geteuid() == 0 ? MountFlags.NoDev : MountFlags.Default,
+        CommandLine.Parse(["/source", "/mount", "-o", "rw,nodev"], asMountHelper: true)!.Flags);
+
+    [Theory]
+    [InlineData(Fault.Usage, 2, 1)]
+    [InlineData(Fault.Permission, 1, 1)]
+    [InlineData(Fault.System, 1, 2)]
+    [InlineData(Fault.Defect, 1, 4)]
+    [InlineData(Fault.Interrupted, 1, 8)]
+    [InlineData(Fault.Failure, 1, 32)]
+    public void Exit_codes_behind_mount_8_are_its_own(object fault, int plain, int helper) => Assert.Equal(
+        (plain, helper),
+        (ExitCode.Of((Fault)fault, asMountHelper: false), ExitCode.Of((Fault)fault, asMountHelper: true)));
 
     [Fact]
     public void Read_only_by_the_generic_word_holds_in_the_server_too() => AssertChanges(
@@ -289,7 +307,7 @@ public sealed class CommandLineTests
         string[] words = arguments.Split(' ');
         var error = Assert.Throws<MountException>(() => CommandLine.ParseUpgrade(words) is null ? Parse(words) : null);
         Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
-        Assert.Equal(MountException.Usage, error.ExitCode);
+        Assert.Equal(Fault.Usage, error.Fault);
         Assert.DoesNotContain('\n', error.Message);
     }
 
