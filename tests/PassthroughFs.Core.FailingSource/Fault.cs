@@ -44,8 +44,10 @@ internal sealed class Fault
     /// <summary>How many of a hundred calls are concerned.</summary>
     public int Percent { get; private set; } = 100;
 
-    /// <summary>OPERATION NAME [errno=N] [from=BYTE] [whole] [most=BYTES] [delay=MS] [hang] [skip=N] [times=N] [percent=N];
-    /// * is any name.</summary>
+    /// <summary>
+    /// OPERATION NAME [errno=N] [from=BYTE] [whole] [most=BYTES] [delay=MS] [hang] [skip=N] [times=N] [percent=N]; * is
+    /// any name.
+    /// </summary>
     public static Fault Parse(ReadOnlySpan<string> words)
     {
         var fault = new Fault(words[0], words[1]);

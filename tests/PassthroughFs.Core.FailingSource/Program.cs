@@ -27,7 +27,8 @@ var config = new PassthroughConfig
     AllowDirectIo = false,
 };
 using var mirror = new PassthroughFileSystem(config);
-Device device = Device.Mount(new FuseSession(new FailingFileSystem(mirror, faults), new FuseSessionOptions()), mountPoint);
+var session = new FuseSession(new FailingFileSystem(mirror, faults), new FuseSessionOptions());
+Device device = Device.Mount(session, mountPoint);
 Console.WriteLine("serving");
 while (Console.ReadLine() is { } line)
 {

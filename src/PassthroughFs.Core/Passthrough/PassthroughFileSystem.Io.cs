@@ -51,9 +51,10 @@ public sealed unsafe partial class PassthroughFileSystem
             CapabilityData before = default;
             bool dropped = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0 &&
                 _identity.DropFsetid(out before);
+            bool mayBePart = !isCached && MayWritePart(flags, file);
             result = Appends(flags, file)
-                ? Append(fd, flags ?? file.Flags, ref source)
-                : HostTransfer.Write(fd, (long)request.Offset, 0, !isCached, ref source);
+                ? Append(fd, flags ?? file.Flags, mayBePart, ref source)
+                : HostTransfer.Write(fd, (long)request.Offset, 0, mayBePart, ref source);
             if (dropped)
             {
                 ProcessIdentity.RestoreFsetid(before);
@@ -262,6 +263,14 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
+    /// Whether a write may be answered as done in part. Of a direct write's part a Linux client makes EIO, and cuts what
+    /// was beyond the end, unless the file was opened for direct I/O: the host's own error says more.
+    /// </summary>
+    private bool MayWritePart(uint? flags, in OpenFile file) =>
+        (flags.GetValueOrDefault() & Linux.O_DIRECT) == 0 || file.AnswersParts ||
+        Config.CachePolicy is CachePolicy.Never or CachePolicy.Metadata;
+
+    /// <summary>
     /// Whether a write goes to the end of the file that the host knows: by the client's flags as they are now, or, if it
     /// does not say, as they were at the open.
     /// </summary>
@@ -272,9 +281,9 @@ public sealed unsafe partial class PassthroughFileSystem
     /// Appends, by the request alone: the host's file is not open with O_APPEND, as others write elsewhere in it at the
     /// same time.
     /// </summary>
-    private Errno Append(int fd, uint flags, ref DataSource source)
+    private Errno Append(int fd, uint flags, bool mayBePart, ref DataSource source)
     {
-        Errno result = HostTransfer.Write(fd, 0, Constants.RWF_APPEND, true, ref source);
+        Errno result = HostTransfer.Write(fd, 0, Constants.RWF_APPEND, mayBePart, ref source);
         if (result is not (Errno.EOPNOTSUPP or Errno.ENOSYS) || source.Consumed > 0)
         {
             return result;
@@ -284,7 +293,7 @@ public sealed unsafe partial class PassthroughFileSystem
         int own = Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND | (flags & SyncFlags));
         return own < 0
             ? NoteDescriptors((Errno)(-own))
-            : CloseAfter(own, HostTransfer.Write(own, 0, 0, true, ref source));
+            : CloseAfter(own, HostTransfer.Write(own, 0, 0, mayBePart, ref source));
     }
 
     private static void PutFile(in OpenFile file, int fd)

@@ -10,8 +10,8 @@ using Xunit;
 namespace PassthroughFs.Core.IntegrationTests.Faults;
 
 /// <summary>
-/// A directory on a file system that fails, stops half-way, takes its time or hangs when it is told to: a process of its
-/// own, so that whoever hangs in it hangs no test.
+/// A directory on a file system that fails, stops half-way, takes its time or hangs when it is told to: a process of
+/// its own, so that whoever hangs in it hangs no test.
 /// </summary>
 internal sealed class FailingSource : IDisposable
 {

@@ -11,7 +11,7 @@ using static PassthroughFs.Core.Api.Linux;
 
 namespace PassthroughFs.Core.IntegrationTests.Faults;
 
-/// <summary>What the host cannot read is an error on a mount as well: never the end of a file, and never zeros.</summary>
+/// <summary>What the host cannot read is an error on a mount as well: never the end of a file, never zeros.</summary>
 public sealed class ReadErrorTests
 {
     private const string Name = "f";
@@ -104,7 +104,8 @@ public sealed class ReadErrorTests
             print(m[12288])
             """;
         using var scene = new FaultyMount(
-            options, host => File.WriteAllBytes(Path.Combine(host, Name), Enumerable.Repeat((byte)7, 16_384).ToArray()));
+            options,
+            host => File.WriteAllBytes(Path.Combine(host, Name), Enumerable.Repeat((byte)7, 16_384).ToArray()));
         scene.Source.Fail("Read", Name, Errno.EIO, "from=8192 whole");
         foreach (string directory in new[] { scene.Source.Path, scene.Mounted.Root })
         {
