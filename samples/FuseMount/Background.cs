@@ -43,7 +43,8 @@ internal static class Background
         string[] argv = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
         if (Environment.ProcessPath is not { } program || argv.Length <= argumentCount)
         {
-            throw new MountException("cannot find the program's own file: mount /proc, or leave --background out", Fault.System);
+            throw new MountException(
+                "cannot find the program's own file: mount /proc, or leave --background out", Fault.System);
         }
 
         (SafeFileHandle output, SafeFileHandle input) = ChildProcess.Pipe();

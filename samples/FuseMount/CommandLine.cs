@@ -38,7 +38,7 @@ internal static partial class CommandLine
         }
 
         RefuseMisplacedValues(command, args);
-        nuint flags = asMountHelper && Libc.geteuid() == 0 ? MountFlags.DefaultOfRootsHelper : MountFlags.Default;
+        nuint flags = MountFlags.DefaultFor(asMountHelper);
         List<string> expanded = Expand(command, result, ref flags);
         if (expanded.Count > 0)
         {
@@ -47,7 +47,9 @@ internal static partial class CommandLine
         }
 
         RefuseErrors(result, args, asMountHelper);
-        bool readOnly = result.GetValue(Options.ReadOnly) || (flags & MountFlags.ReadOnly) != 0;
+
+        // The kernel's flag, which a remount takes back, is not the server's promise.
+        bool readOnly = result.GetValue(Options.ReadOnly);
         if (result.GetValue(Options.Foreground) && result.GetValue(Options.Background))
         {
             throw UsageError("--foreground conflicts with --background");
@@ -231,7 +233,7 @@ internal static partial class CommandLine
                 }
 
                 string[] parts = item.Split('=', 2);
-                string name = "--" + parts[0].Replace('_', '-');
+                string name = LongName(parts[0]);
                 if (FindOption(command, name) is not null and not (HelpOption or VersionOption))
                 {
                     expanded.Add(parts.Length == 1 ? name : $"{name}={parts[1]}");

@@ -46,14 +46,22 @@ internal static class ControlClient
             throw WrongUsage("MOUNTPOINT and an order are needed");
         }
 
-        string answer = Send(socket ?? SocketOf(args[0]), args[0], Line(args[1..]));
-        if (answer.StartsWith(ControlOrders.Error, StringComparison.Ordinal))
-        {
-            throw new MountException(answer[ControlOrders.Error.Length..].TrimEnd('\n'));
-        }
-
-        Console.Out.Write(answer[(answer.IndexOf('\n', StringComparison.Ordinal) + 1)..]);
+        Console.Out.Write(Order(socket ?? SocketOf(args[0]), args[0], Line(args[1..])));
         return 0;
+    }
+
+    /// <summary>Gives an order.</summary>
+    /// <param name="socket">The server's socket.</param>
+    /// <param name="mountPoint">What it serves, for messages.</param>
+    /// <param name="line">The order.</param>
+    /// <returns>What the server answers.</returns>
+    /// <exception cref="MountException">It was refused, or nobody was there.</exception>
+    internal static string Order(string socket, string mountPoint, string line)
+    {
+        string answer = Send(socket, mountPoint, line);
+        return answer.StartsWith(ControlOrders.Error, StringComparison.Ordinal)
+            ? throw new MountException(answer[ControlOrders.Error.Length..].TrimEnd('\n'))
+            : answer[(answer.IndexOf('\n', StringComparison.Ordinal) + 1)..];
     }
 
     /// <summary>The line for an order; a relative directory is one of here.</summary>
@@ -97,9 +105,10 @@ internal static class ControlClient
         catch (SocketException e)
         {
             socket.Dispose();
-            throw new MountException(e.SocketErrorCode == SocketError.AccessDenied
-                ? $"no permission for {path}: be the user who mounted"
-                : $"{mountPoint} is no mount of ptfs-mount that takes orders (nobody listens at {path}): look at " +
+            throw e.SocketErrorCode == SocketError.AccessDenied
+                ? new MountException($"no permission for {path}: be the user who mounted", Fault.Permission)
+                : new MountException(
+                    $"{mountPoint} is no mount of ptfs-mount that takes orders (nobody listens at {path}): look at " +
                     "`mount -t fuse.ptfs`, or name the server's socket with --control");
         }
     }

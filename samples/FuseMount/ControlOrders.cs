@@ -7,11 +7,14 @@ namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>
 /// What can be ordered at run time, one line each: "add /PATH=SOURCE", "replace /PATH=SOURCE", "remove /PATH",
-/// "remove --force /PATH", "list". The answer is "ok" with lines behind it, or "error" and why, in one line.
+/// "remove --force /PATH", "list", "remount WORDS". The answer is "ok" with lines
+/// behind it, or "error" and why, in one line.
 /// </summary>
 /// <param name="tree">The directories; null where there is but one, and so nothing to order.</param>
-internal sealed class ControlOrders(ServedTree? tree)
+/// <param name="remountRefusal">Why the mount cannot have the options of a remount, or null.</param>
+internal sealed class ControlOrders(ServedTree? tree, Func<string, string?> remountRefusal)
 {
+    public const string Remount = "remount ";
     public const string Ok = "ok";
     public const string Error = "error ";
     public const string Force = "--force ";
@@ -31,6 +34,11 @@ internal sealed class ControlOrders(ServedTree? tree)
 
     private string Obey(string line)
     {
+        if (line.StartsWith(Remount, StringComparison.Ordinal))
+        {
+            return remountRefusal(line[Remount.Length..]) is { } refusal ? throw new MountException(refusal) : "";
+        }
+
         if (tree is null)
         {
             throw new MountException("one directory is served there: orders need a mount with --mount");

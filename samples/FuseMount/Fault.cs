@@ -30,7 +30,7 @@ internal static class ExitCode
 
     private const int Usage = 2;
 
-    /// <summary>The exit code of a fault: for a helper of mount(8), which gives it on, as its manual has them.</summary>
+    /// <summary>The exit code of a fault: for a helper of mount(8), as its manual has them.</summary>
     public static int Of(Fault fault, bool asMountHelper) => (fault, asMountHelper) switch
     {
         (Fault.Usage, false) => Usage,

@@ -60,7 +60,8 @@ internal sealed unsafe class FusermountHelper : ActiveMount
         if (MountFlags.Words(options.Flags).Except(s_known).Except(s_withoutEffect).FirstOrDefault() is { } word)
         {
             throw new MountException(
-                $"{Helper} does not know -o {word}: leave it out, or mount as root without --auto-unmount", Fault.Usage);
+                $"{Helper} does not know -o {word}: leave it out, or mount as root without --auto-unmount",
+                Fault.Usage);
         }
 
         (SafeFileHandle ours, SafeFileHandle theirs) = SocketPair();

@@ -6,8 +6,10 @@ namespace PassthroughFs.Samples.FuseMount;
 /// <summary>A mount made by mount(2): root's way.</summary>
 internal sealed unsafe class KernelMount : ActiveMount
 {
+    /// <summary>The type in mount tables.</summary>
+    public const string Type = "fuse.ptfs";
+
     private const string Device = "/dev/fuse";
-    private const string Type = "fuse.ptfs";
 
     private KernelMount(int deviceFd, string mountPoint)
         : base(deviceFd, mountPoint)

@@ -13,11 +13,13 @@ internal static class MountFlags
     /// <summary>What holds unless an option says otherwise: no privilege by set-uid bits and devices.</summary>
     public const nuint Default = NoSuid | NoDev;
 
-    /// <summary>
-    /// The same where root has called mount(8), which does not give on "suid" and "dev" and has them both unless an
-    /// option says otherwise.
-    /// </summary>
-    public const nuint DefaultOfRootsHelper = 0;
+    /// <summary>Changes the options of a mount.</summary>
+    public const nuint Remount = 0x20;
+
+    private const nuint NoAtime = 0x400;
+    private const nuint NoDirAtime = 0x800;
+    private const nuint RelAtime = 0x20_0000;
+    private const nuint StrictAtime = 0x100_0000;
 
     // The word that sets the bit, the word that clears it.
     private static readonly (string Set, string Clear, nuint Bit)[] s_words =
@@ -29,16 +31,16 @@ internal static class MountFlags
         ("sync", "async", 0x10),
         ("dirsync", "", 0x80),
         ("nosymfollow", "symfollow", 0x100),
-        ("noatime", "atime", 0x400),
-        ("nodiratime", "diratime", 0x800),
+        ("noatime", "atime", NoAtime),
+        ("nodiratime", "diratime", NoDirAtime),
         ("silent", "loud", 0x8000),
-        ("relatime", "norelatime", 0x20_0000),
-        ("strictatime", "nostrictatime", 0x100_0000),
+        ("relatime", "norelatime", RelAtime),
+        ("strictatime", "nostrictatime", StrictAtime),
         ("lazytime", "nolazytime", 0x200_0000),
     ];
 
-    // For mount(8), fstab, systemd and other programs' eyes: nothing that a mount helper has to act on. The last two ask
-    // for what is so anyway.
+    // For mount(8), fstab, systemd and other programs' eyes: nothing that a mount helper has to act on. The last two
+    // ask for what is so anyway.
     private static readonly HashSet<string> s_forOthers =
     [
         "defaults", "auto", "noauto", "nofail", "_netdev", "user", "nouser", "users", "nousers", "owner", "noowner",
@@ -46,6 +48,22 @@ internal static class MountFlags
     ];
 
     private static readonly string[] s_forOthersPrefixes = ["x-", "X-", "user=", "comment=", "helper=", "uhelper="];
+
+    /// <summary>
+    /// What holds unless an option says otherwise. Where root has called mount(8), which does not give on "suid" and
+    /// "dev", it has them both.
+    /// </summary>
+    public static nuint DefaultFor(bool asMountHelper) => asMountHelper && Libc.geteuid() == 0 ? 0 : Default;
+
+    /// <summary>Whether flags say anything of access times.</summary>
+    public static bool HasAtime(nuint flags) => (flags & (NoAtime | NoDirAtime | RelAtime | StrictAtime)) != 0;
+
+    /// <summary>
+    /// What flags mean for access times, as the kernel takes them: one of three, and whether of directories.
+    /// </summary>
+    public static (nuint Kind, bool OfDirectories) Atime(nuint flags) => (
+        (flags & StrictAtime) != 0 ? StrictAtime : (flags & NoAtime) != 0 ? NoAtime : RelAtime,
+        (flags & NoDirAtime) == 0);
 
     /// <summary>Obeys one of the generic words.</summary>
     /// <returns>False if it is none.</returns>

@@ -13,7 +13,11 @@ internal static class MountTable
     /// <param name="Type">As in "ext4", "fuse.ptfs".</param>
     /// <param name="Source">What the mounting program called its source.</param>
     /// <param name="Minor">The device's minor number: for FUSE, the number of the connection.</param>
-    public sealed record Entry(string Path, string Type, string Source, uint Minor)
+    /// <param name="Options">The options of the mount, such as "nosuid".</param>
+    /// <param name="FileSystemOptions">Those of the file system, such as "allow_other".</param>
+    public sealed record Entry(
+        string Path, string Type, string Source, uint Minor, IReadOnlyList<string> Options,
+        IReadOnlyList<string> FileSystemOptions)
     {
         public bool IsFuse => Type == "fuse" || Type.StartsWith("fuse.", StringComparison.Ordinal);
     }
@@ -46,7 +50,9 @@ internal static class MountTable
         int colon = fields[2].IndexOf(':', StringComparison.Ordinal);
         ReadOnlySpan<char> number = fields[2].AsSpan(colon + 1);
         return uint.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out uint minor)
-            ? new Entry(Unescape(fields[4]), fields[dash + 1], Unescape(fields[dash + 2]), minor)
+            ? new Entry(
+                Unescape(fields[4]), fields[dash + 1], Unescape(fields[dash + 2]), minor, fields[5].Split(','),
+                dash + 3 < fields.Length ? fields[dash + 3].Split(',') : [])
             : null;
     }
 

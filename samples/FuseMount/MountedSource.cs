@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Net.Sockets;
@@ -115,12 +116,14 @@ internal sealed class MountedSource
         return new MountedSource(call, options, paths, served, loggers, announce, fail).Serve(successor);
     }
 
+    private ControlOrders Orders => new(_served.Tree, RemountRefusal);
+
     private int Serve(Successor? successor)
     {
         _status.Attach(_session);
         ControlSocket? control = successor is null
             ? ControlSocket.Open(
-                _options.Control, _paths.MountPoint, _served.Orders,
+                _options.Control, _paths.MountPoint, Orders,
                 needsOrders: _options.Control is not null || _options.Mounts.Count > 0, _logger)
             : null;
         try
@@ -154,7 +157,7 @@ internal sealed class MountedSource
     private ActiveMount TakeOver(Successor successor, out ControlSocket control)
     {
         ActiveMount mount = successor.TakeOver(_session, _transport, out Socket socket);
-        control = ControlSocket.Adopt(socket, _options.Control!, _served.Orders);
+        control = ControlSocket.Adopt(socket, _options.Control!, Orders);
         return mount;
     }
 
@@ -295,9 +298,9 @@ internal sealed class MountedSource
     // What nobody can write to is mounted as such: else the kernel says of access(2) what the modes say.
     private static MountOptions AsSourcesAre(MountOptions options, Paths paths, ILoggerFactory loggers)
     {
-        bool isReadOnly = options.Mounts.Count == 0
-            ? Libc.IsReadOnly(paths.Source)
-            : paths.Mounts.All(mount => Libc.IsReadOnly(mount.Source));
+        bool isReadOnly = AreReadOnly(paths.Mounts.Count == 0
+            ? [paths.Source]
+            : paths.Mounts.Select(mount => mount.Source));
         if (!isReadOnly || (options.Flags & MountFlags.ReadOnly) != 0)
         {
             return options;
@@ -305,6 +308,30 @@ internal sealed class MountedSource
 
         Log.ReadOnlySource(loggers.CreateLogger("ptfs-mount"), options.Source);
         return options with { Flags = options.Flags | MountFlags.ReadOnly };
+    }
+
+    private static bool AreReadOnly(IEnumerable<string> sources) => sources.All(Libc.IsReadOnly);
+
+    // The words are "ro" or "rw", and the options that the mount does not have by the kernel's own account.
+    private string? RemountRefusal(string words)
+    {
+        string[] items = [.. OptionList.Split(words)];
+        if (items.FirstOrDefault() == "rw")
+        {
+            if (_options.Config.ReadOnly)
+            {
+                return "it is served with --read-only: unmount it, and mount it without";
+            }
+
+            if (AreReadOnly(_served.Tree is null ? [_paths.Source] : _served.Sources.Select(source => source.Source)))
+            {
+                return "what is served is read-only on the host: remount that first";
+            }
+        }
+
+        return CommandLine.FirstUnlike([.. _call.Arguments], items.Skip(1)) is { } other
+            ? $"a remount cannot change {other}: unmount it, and mount it anew"
+            : null;
     }
 
     private static PassthroughFileSystem CreateFileSystem(

@@ -34,7 +34,7 @@ internal static class Options
         with `umount MOUNTPOINT`, as an ordinary user `fusermount3 -u MOUNTPOINT`; --auto-unmount does that by itself.
 
         As /sbin/mount.fuse.ptfs it serves `mount -t fuse.ptfs SOURCE MOUNTPOINT` and fstab; then it goes to the
-        background, and its exit codes are those of mount(8).
+        background, and its exit codes are those of mount(8). `mount -o remount,ro MOUNTPOINT` changes a mount.
         """;
 
     public static readonly Argument<string?> Source = new("SOURCE")
@@ -127,7 +127,8 @@ internal static class Options
     public static readonly Option<int?> RetainedMappings = Number(
         "--retained-mappings", "N", "For how many forgotten files the number is remembered; default 65536, with " +
             "--export 1000000", 0, MaxRetainedMappings);
-    public static readonly Option<bool> ReadOnly = Switch("--read-only", "Refuse every change, here and in the kernel");
+    public static readonly Option<bool> ReadOnly = Switch(
+        "--read-only", "Refuse every change, here and in the kernel; -o ro is the kernel's alone, which a remount changes");
 
     public static readonly Option<string[]> Mount = Several(
         "--mount", "/PATH=SOURCE", "Serve the directory SOURCE at MOUNTPOINT/PATH; may be given several times, instead " +

@@ -32,6 +32,11 @@ internal static class Program
                     : MountedSource.TakeOver(upgrade, Announce, Fail);
             }
 
+            if (CommandLine.ParseRemount(args, s_asMountHelper) is { } remount)
+            {
+                return Remount.Run(remount);
+            }
+
             if (CommandLine.Parse(args, s_asMountHelper) is not { } options)
             {
                 return 0;

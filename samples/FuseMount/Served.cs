@@ -15,8 +15,8 @@ internal abstract class Served : IDisposable
     /// <summary>Whether the kernel holds writes back.</summary>
     public abstract bool Writeback { get; }
 
-    /// <summary>What can be ordered at run time.</summary>
-    public virtual ControlOrders Orders => new(null);
+    /// <summary>What can be changed at run time; null where there is but one directory.</summary>
+    public virtual ServedTree? Tree => null;
 
     /// <summary>The directories by the number of their mount; empty where there is but one.</summary>
     public virtual IReadOnlyList<IndexedSource> Sources => [];

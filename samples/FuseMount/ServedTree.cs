@@ -83,7 +83,7 @@ internal sealed class ServedTree : Served
 
     public override bool Writeback { get; }
 
-    public override ControlOrders Orders => new(this);
+    public override ServedTree Tree => this;
 
     public override IReadOnlyList<IndexedSource> Sources
     {

@@ -65,7 +65,11 @@ internal sealed class Mount8 : IDisposable
             "unshare", [.. s_alone, "bash", "-euo", "pipefail", "-c", Prologue + script], Source, timeoutSeconds: 60,
             new Dictionary<string, string?>
             {
-                ["SBIN"] = _sbin.Path, ["SOURCE"] = Source, ["AT"] = At, ["FSTAB"] = fstab, ["DOTNET_ROOT"] = runtime,
+                ["SBIN"] = _sbin.Path,
+                ["SOURCE"] = Source,
+                ["AT"] = At,
+                ["FSTAB"] = fstab,
+                ["DOTNET_ROOT"] = runtime,
                 ["PTFS"] = _sbin["mount.fuse.ptfs"],
             });
         Assert.True(result.ExitCode == 0, result.All);

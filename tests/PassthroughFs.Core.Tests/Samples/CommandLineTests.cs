@@ -224,8 +224,38 @@ public sealed class CommandLineTests
         (ExitCode.Of((Fault)fault, asMountHelper: false), ExitCode.Of((Fault)fault, asMountHelper: true)));
 
     [Fact]
-    public void Read_only_by_the_generic_word_holds_in_the_server_too() => AssertChanges(
-        ["ReadOnly=True", "Flags=7", "helper=ro"], Parse(["/source", "/mount", "-o", "ro"]));
+    public void Read_only_by_the_generic_word_is_the_kernels_as_a_remount_takes_it_back() => AssertChanges(
+        ["Flags=7", "helper=ro"], Parse(["/source", "/mount", "-o", "ro"]));
+
+    [Theory]
+    [InlineData("cache=never,allow_other,no_open_files=9", null)]
+    [InlineData("mount=/b=/srv/b", null)]
+    [InlineData("cache=always", "cache=always")]
+    [InlineData("cache", "cache")]
+    [InlineData("allow_other,xattr,cache=auto", "xattr")]
+    [InlineData("allow_other=1", "allow_other=1")]
+    [InlineData("mount=/c=/srv/c", "mount=/c=/srv/c")]
+    [InlineData("nonsense", "nonsense")]
+    public void A_remount_is_compared_with_what_the_server_was_called_with(string words, string? unlike) => Assert.Equal(
+        unlike,
+        CommandLine.FirstUnlike(
+            [
+                "none", "/mount", "--cache", "auto", "--no-open-files=9", "-o", "rw,cache=never,allow_other",
+                "--mount", "/a=/srv/a", "--mount", "/b=/srv/b", "--cache", "never",
+            ],
+            words.Split(',')));
+
+    [Theory]
+    [InlineData("/source /mount -o remount --xattr", "-o remount conflicts with --xattr")]
+    [InlineData("/source /mount -o remount,mand", "-o mand cannot be had")]
+    [InlineData("/source /mount /more -o remount", "unexpected argument /more")]
+    public void A_remount_has_its_options_behind_o(string arguments, string message)
+    {
+        var error = Assert.Throws<MountException>(
+            () => CommandLine.ParseRemount(arguments.Split(' '), asMountHelper: true));
+        Assert.StartsWith(message, error.Message, StringComparison.Ordinal);
+        Assert.Equal(Fault.Usage, error.Fault);
+    }
 
     [Fact]
     public void Lists_add_up_and_words_for_others_are_left_to_them() => AssertChanges(
@@ -288,7 +318,7 @@ public sealed class CommandLineTests
     [InlineData(
         "/source /mount --flock-locks --no-open --cache always", "--flock-locks conflicts with --no-open: flock")]
     [InlineData("/source /mount --passthrough --no-direct-io", "--passthrough conflicts with")]
-    [InlineData("/source /mount -o ro --writeback", "--read-only conflicts with --writeback")]
+    [InlineData("/source /mount -o read_only --writeback", "--read-only conflicts with --writeback")]
     [InlineData("--mount /a=/srv/a", "with --mount, MOUNTPOINT alone is needed")]
     [InlineData("--mount /a=/srv/a /source /mount", "with --mount, MOUNTPOINT alone is needed")]
     [InlineData("--mount /srv/a /mount", "--mount /srv/a is no directory to serve, which is /PATH=SOURCE")]

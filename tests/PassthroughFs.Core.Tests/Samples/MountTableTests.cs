@@ -16,8 +16,17 @@ public sealed class MountTableTests
         string line, string path, string type, string source, uint minor, bool isFuse)
     {
         MountTable.Entry? entry = MountTable.Parse(line);
-        Assert.Equal(new MountTable.Entry(path, type, source, minor), entry);
-        Assert.Equal(isFuse, entry!.IsFuse);
+        Assert.NotNull(entry);
+        Assert.Equal((path, type, source, minor), (entry.Path, entry.Type, entry.Source, entry.Minor));
+        Assert.Equal(isFuse, entry.IsFuse);
+    }
+
+    [Fact]
+    public void A_line_says_the_options_of_the_mount_and_of_its_file_system()
+    {
+        MountTable.Entry entry = MountTable.Parse("36 35 0:98 / /mnt rw,nosuid shared:1 - fuse me ro,user_id=0,allow_other")!;
+        Assert.Equal(["rw", "nosuid"], entry.Options);
+        Assert.Equal(["ro", "user_id=0", "allow_other"], entry.FileSystemOptions);
     }
 
     [Theory]
