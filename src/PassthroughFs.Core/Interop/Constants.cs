@@ -14,6 +14,8 @@ internal static class Constants
     public const uint STATX_BTIME = 0x800;
     public const uint STATX_MNT_ID = 0x1000;
     public const uint STATX_SUBVOL = 0x8000;
+    public const uint IN_DELETE_SELF = 0x400;
+    public const uint IN_MASK_CREATE = 0x1000_0000;
     public const uint STATX_NLINK = 4;
     public const uint STATX_SIZE = 0x200;
     public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;

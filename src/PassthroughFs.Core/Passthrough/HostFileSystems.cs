@@ -15,6 +15,9 @@ internal enum HostFileSystemKind
     /// <summary>Sizes say nothing: contents are made when they are read (<c>/proc</c>, <c>/sys</c>).</summary>
     Unsized,
 
+    /// <summary>Overlayfs: as ordinary ones, but hard links may part (<see cref="LinkIdentity"/>).</summary>
+    Stacked,
+
     /// <summary>Somebody else's: a file of size 0 may hold something (FUSE, 9p).</summary>
     Foreign,
 }
@@ -70,7 +73,7 @@ internal sealed unsafe class HostFileSystems
             Tracefs = 0x74726163, Securityfs = 0x73636673, Selinuxfs = 0xF97CFF8C, Smackfs = 0x43415D53,
             Configfs = 0x62656570, Binfmtfs = 0x42494E4D, Fusectl = 0x65735543, Nfsd = 0x6E667364,
             RpcPipefs = 0x67596969, Resctrl = 0x07655821, Xenfs = 0xABBA1974, Bpf = 0xCAFE4A11, Mqueue = 0x19800202;
-        const long Fuse = 0x65735546, Plan9 = 0x01021997;
+        const long Fuse = 0x65735546, Plan9 = 0x01021997, Overlay = 0x794C7630;
         return type switch
         {
             Ext4 or Xfs or Btrfs or Tmpfs or Ramfs => HostFileSystemKind.Quiet,
@@ -78,6 +81,7 @@ internal sealed unsafe class HostFileSystems
                 or Binfmtfs or Fusectl or Nfsd or RpcPipefs or Resctrl or Xenfs or Bpf or Mqueue
                 => HostFileSystemKind.Unsized,
             Fuse or Plan9 => HostFileSystemKind.Foreign,
+            Overlay => HostFileSystemKind.Stacked,
             _ => HostFileSystemKind.Ordinary,
         };
     }

@@ -115,6 +115,12 @@ public sealed unsafe partial class PassthroughFileSystem
     private bool TryLookup(int directory, byte* name, int flags, in StatxBuffer stat, out Entry entry)
     {
         InodeKey key = KeyOf(stat);
+        if (_links.IsDoubtful(stat, key.Dev))
+        {
+            entry = default;
+            return false;
+        }
+
         ulong birth = BirthOf(stat);
         InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
         if (match == InodeMatch.NeedsHandle &&
@@ -159,7 +165,9 @@ public sealed unsafe partial class PassthroughFileSystem
         int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
         NodeId node = NodeId.None;
         bool isTaken = false;
-        Errno result = status < 0 ? (Errno)(-status) : AddInode(ref fd, stat, _takeHandles, out node, out isTaken);
+        Errno result = status < 0 ? (Errno)(-status)
+            : _links.IsDoubtful(stat, KeyOf(stat).Dev, fd) ? AddLinked(ref fd, stat, out node, out isTaken)
+            : AddInode(ref fd, stat, _takeHandles, out node, out isTaken);
         if (result == Errno.EAGAIN)
         {
             // A live inode that is kept by handle has the number: only the handle tells whether it is this one.
@@ -181,7 +189,36 @@ public sealed unsafe partial class PassthroughFileSystem
         return result == Errno.EAGAIN ? Errno.EIO : result;
     }
 
-    private Errno AddInode(ref int fd, in StatxBuffer stat, bool takeHandle, out NodeId node, out bool isTaken)
+    /// <summary>Adds an inode whose number may be another live one's: that of its path, if it is not the same.</summary>
+    private Errno AddLinked(ref int fd, in StatxBuffer stat, out NodeId node, out bool isTaken)
+    {
+        int own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+        Errno result = AddInode(ref fd, stat, _takeHandles, out node, out isTaken);
+        if (result == Errno.OK && own >= 0 && !IsNode(node, own))
+        {
+            _inodes.Forget(node, 1);
+            if (!isTaken)
+            {
+                _ = Sys.Close(fd);
+            }
+
+            fd = own;
+            own = -1;
+            result = AddInode(ref fd, stat, _takeHandles, out node, out isTaken, isApart: true);
+        }
+
+        _ = own < 0 ? 0 : Sys.Close(own);
+        return result;
+    }
+
+    private bool IsNode(NodeId node, int fd)
+    {
+        using HostInode inode = _inodes.Get(node);
+        return inode.IsNone || inode.Fd < 0 || LinkIdentity.IsSame(inode.Fd, fd);
+    }
+
+    private Errno AddInode(
+        ref int fd, in StatxBuffer stat, bool takeHandle, out NodeId node, out bool isTaken, bool isApart = false)
     {
         node = NodeId.None;
         isTaken = false;
@@ -189,6 +226,11 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result != Errno.OK)
         {
             return result;
+        }
+
+        if (isApart)
+        {
+            inode.Key = LinkIdentity.Apart(inode.Key, _proc, fd);
         }
 
         if (takeHandle && inode.Handle.IsNone)

@@ -171,7 +171,7 @@ public sealed unsafe partial class PassthroughFileSystem
             if (inode.Fd != FileSystemState.NoFd)
             {
                 StatxBuffer stat = Stat(inode.Fd);
-                if (KeyOf(stat) != inode.Key || ((stat.stx_mode ^ inode.Mode) & Linux.S_IFMT) != 0)
+                if (!LinkIdentity.IsOf(inode.Key, KeyOf(stat)) || ((stat.stx_mode ^ inode.Mode) & Linux.S_IFMT) != 0)
                 {
                     throw NotIt(inode.Fd);
                 }
@@ -182,7 +182,7 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             // A client may have forgotten a node before it releases the file.
             StatxBuffer stat = Stat(file.Fd);
-            bool isIt = !keys.TryGetValue(file.Node, out InodeKey key) || KeyOf(stat) == key;
+            bool isIt = !keys.TryGetValue(file.Node, out InodeKey key) || LinkIdentity.IsOf(key, KeyOf(stat));
             int flags = Sys.Fcntl(fds.Peek(file.Fd), Constants.F_GETFL, 0);
             if (!isIt || !IsSafe(stat.stx_mode) || flags < 0 || ((uint)flags & Linux.O_PATH) != 0 ||
                 (((uint)flags ^ file.Flags) & Linux.O_ACCMODE) != 0)
@@ -194,7 +194,7 @@ public sealed unsafe partial class PassthroughFileSystem
         foreach (KeptLocks owner in state.Locks)
         {
             StatxBuffer stat = Stat(owner.Fd);
-            if (!IsSafe(stat.stx_mode) || (keys.TryGetValue(owner.Node, out InodeKey key) && KeyOf(stat) != key))
+            if (!IsSafe(stat.stx_mode) || (keys.TryGetValue(owner.Node, out InodeKey key) && !LinkIdentity.IsOf(key, KeyOf(stat))))
             {
                 throw NotIt(owner.Fd);
             }
@@ -296,6 +296,11 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             Mount = inode.Mount == FileSystemState.NoFd ? InodeSlot.NoMount : numbers[inode.Mount],
         });
+        foreach (LiveInode inode in state.Inodes.Where(inode => inode.Fd >= 0).DistinctBy(inode => inode.Key.Dev))
+        {
+            _links.Meet(inode.Key.Dev, inode.Fd);
+        }
+
         _shown.Root = root.Key.Dev;
         _shown.Restore(state.Numbers.Devices);
         _inodes.Restore(state);

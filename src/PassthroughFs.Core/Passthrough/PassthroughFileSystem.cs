@@ -29,6 +29,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private readonly MountFds _mounts = new();
     private readonly InodeStore _inodes;
     private readonly ShownNumbers _shown = new();
+    private readonly LinkIdentity _links;
     private readonly HandleStore _handles = new();
     private readonly KeptFiles _kept;
     private readonly bool _export;
@@ -101,6 +102,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         bool mayLackOpen = Config.NoOpen || !Config.DoImport;
         _kept = new KeptFiles(mayLackOpen && !Config.CheckPermissions ? Config.NoOpenFiles : 0);
         _export = Config.ExportSupport;
+        _links = new LinkIdentity(_hostFileSystems);
         _inodes = new InodeStore(
             Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts, _export,
             Config.InodeFileHandles == InodeFileHandles.Adaptive);
