@@ -12,7 +12,8 @@ public sealed partial class InodeStore
     private int Remember(int slot)
     {
         ref InodeSlot gone = ref _table[slot];
-        bool comesByItself = _allocator is not null && (gone.Node & InodeAllocator.VirtualBit) == 0;
+        bool comesByItself = gone.Node > InodeAllocator.MaxHostIno && (gone.Node & InodeAllocator.VirtualBit) == 0 &&
+            _allocator is not null;
         bool canReopen = _reopens && !gone.Handle.IsNone;
         return comesByItself && !canReopen ? 0
             : Remember(new NodeId(gone.Node), gone.Key, gone.Birth, gone.Handle, gone.Mount);

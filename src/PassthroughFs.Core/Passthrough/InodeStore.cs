@@ -311,16 +311,17 @@ public sealed partial class InodeStore : IDisposable
 
     private bool TryAllocate(in InodeKey key, out NodeId node)
     {
-        if (_allocator is null)
-        {
-            node = new NodeId(_nextNode);
-            return _nextNode++ <= InodeAllocator.MaxNodeId;
-        }
-
         // A number that a live inode has can come again where inodes are kept by handle: the file was deleted, and its
         // number given to a new one. The root has a number of its own, which the allocator never makes.
-        return _allocator.TryAllocate(key, out node) &&
-            (_table.Find(node, int.MaxValue) == 0 || _allocator.TryAllocateVirtual(key, out node));
+        if (_allocator is not null && _allocator.TryAllocate(key, out node) &&
+            (_table.Find(node, int.MaxValue) == 0 || _allocator.TryAllocateVirtual(key, out node)))
+        {
+            return true;
+        }
+
+        // There are more devices than the allocator tells apart: these numbers are smaller than all of its own.
+        node = new NodeId(_nextNode);
+        return _nextNode++ <= (_allocator is null ? InodeAllocator.MaxNodeId : InodeAllocator.MaxHostIno);
     }
 
     private void Insert(in NewInode inode, NodeId node, ulong lookups)

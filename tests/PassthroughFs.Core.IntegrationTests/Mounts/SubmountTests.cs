@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using System.IO;
 using System.Linq;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using Xunit;
@@ -76,6 +77,27 @@ public sealed class SubmountTests
         string bare = SubmountScene.Files(SubmountScene.Numbers(source));
         scene.MountOf(source, "--inode-file-handles", handles);
         Assert.Equal(bare, SubmountScene.Files(SubmountScene.Numbers(scene.At)));
+    }
+
+    [Theory]
+    [InlineData]
+    [InlineData("--use-host-ino")]
+    [InlineData("--use-host-ino", "--inode-file-handles", "prefer")]
+    public void Hundreds_of_volumes_are_no_more_than_few(params string[] options)
+    {
+        using var scene = new SubmountScene();
+        string source = scene.Source + "/disk/d";
+        ShellResult made = Shell.Script(
+            "for i in $(seq 300); do btrfs subvolume create v$i && echo $i >v$i/f && ln v$i/f v$i/g; done >../log", source);
+        Assert.True(made.ExitCode == 0, made.All);
+        string bare = SubmountScene.Files(SubmountScene.Numbers(source));
+        scene.MountOf(source, options);
+        Dictionary<string, string> numbers = SubmountScene.Numbers(scene.At);
+        Assert.Equal(bare, SubmountScene.Files(numbers));
+        File.WriteAllText("/proc/sys/vm/drop_caches", "2");
+        Assert.Equal(Inodes(numbers), Inodes(SubmountScene.Numbers(scene.At)));
+        string content = Shell.Script("cat $(seq -f 'v%g/f' 300)", scene.At).Out;
+        Assert.Equal(string.Concat(Enumerable.Range(1, 300).Select(i => $"{i}\n")), content);
     }
 
     [Fact]
