@@ -177,6 +177,7 @@ internal static partial class CommandLine
             KillprivV2 = result.GetValue(Options.KillprivV2),
             InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? InodeFileHandles.Adaptive,
             FdBudget = result.GetValue(Options.FdBudget),
+            MaxNodes = result.GetValue(Options.MaxNodes),
             NoReaddir = result.GetValue(Options.NoReaddir),
             Readdirplus = !result.GetValue(Options.NoReaddirplus),
             SealSize = result.GetValue(Options.SealSize),

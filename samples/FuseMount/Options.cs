@@ -96,6 +96,9 @@ internal static class Options
     public static readonly Option<int?> FdBudget = Number(
         "--fd-budget", "N", "With --inode-file-handles adaptive, how many files inodes and clients may have open here; " +
             "default what the limit of open files leaves", 1, int.MaxValue);
+    public static readonly Option<int?> MaxNodes = Number(
+        "--max-nodes", "N", "How many files the kernel may know at once, at 256 bytes each here; default a quarter of the " +
+            "memory there is", 2, int.MaxValue);
     public static readonly Option<bool> UseHostIno = Switch(
         "--use-host-ino", "Make node numbers out of the inode numbers of SOURCE");
     public static readonly Option<bool> SealSize = Switch("--seal-size", "Refuse changes of a file's size");
@@ -191,7 +194,7 @@ internal static class Options
         Source, MountPoint,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, XattrMap, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, FdBudget,
-        UseHostIno, SealSize, PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo,
+        MaxNodes, UseHostIno, SealSize, PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo,
         AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, Upgrade, UidMap, GidMap, UnmappedIds,

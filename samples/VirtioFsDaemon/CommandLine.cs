@@ -99,6 +99,7 @@ internal static partial class CommandLine
             PosixAcl = result.GetValue(Options.PosixAcl),
             InodeFileHandles = result.GetValue(Options.InodeFileHandles) ?? InodeFileHandles.Adaptive,
             FdBudget = result.GetValue(Options.FdBudget),
+            MaxNodes = result.GetValue(Options.MaxNodes),
             AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),
             AllowDirectIo = allowDirectIo,
             KillprivV2 = result.GetValue(Options.KillprivV2),

@@ -78,6 +78,9 @@ internal static class Options
     public static readonly Option<int?> FdBudget = Number(
         "--fd-budget", "N", "With --inode-file-handles adaptive, how many files inodes and clients may have open here; " +
             "default what the limit of open files leaves", 1, int.MaxValue);
+    public static readonly Option<int?> MaxNodes = Number(
+        "--max-nodes", "N", "How many files the guest may know at once, at 256 bytes each here; default a quarter of the " +
+            "memory there is", 2, int.MaxValue);
     public static readonly Option<bool> AnnounceSubmounts = Switch(
         "--announce-submounts", "Tell the guest where other mounts begin below DIR");
     public static readonly Option<bool> AllowDirectIo = Switch("--allow-direct-io", "Pass O_DIRECT on to the host");
@@ -111,6 +114,7 @@ internal static class Options
     public static RootCommand CreateCommand() => new(Description)
     {
         SocketPath, Fd, SharedDir, Tag, Cache, Writeback, Xattr, PosixAcl, XattrMap, InodeFileHandles, FdBudget,
+        MaxNodes,
         AnnounceSubmounts, AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile,
         RequestQueues,
         ThreadPoolSize, Sandbox, ModCaps, Once, LogLevel,

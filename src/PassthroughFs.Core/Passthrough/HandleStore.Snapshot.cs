@@ -99,6 +99,7 @@ public sealed partial class HandleStore
                 slot.Pins.Start();
                 slots[(int)(file.Handle.Value & SlotMask)] = slot;
                 _count++;
+                ClientMemory.AddHandles(1);
             }
 
             Volatile.Write(ref _slots, slots);

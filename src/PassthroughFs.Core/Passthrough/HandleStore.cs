@@ -35,9 +35,29 @@ public sealed partial class HandleStore : IDisposable
     /// <param name="node">The node it was opened from.</param>
     /// <param name="fd">The file descriptor, taken over.</param>
     /// <param name="flags">The open flags the host has.</param>
-    /// <returns>Its number; <see cref="Handle.None"/> if 16 million are open, and then the descriptor is
-    /// closed.</returns>
+    /// <returns>Its number; <see cref="Handle.None"/> if 16 million are open, or as many as the process's memory allows,
+    /// and then the descriptor is closed.</returns>
     public Handle Add(NodeId node, int fd, uint flags)
+    {
+        Handle handle = Handle.None;
+        try
+        {
+            handle = ClientMemory.HasRoomForHandle ? TryAdd(node, fd, flags) : Handle.None;
+        }
+        catch (OutOfMemoryException)
+        {
+            // Nothing has changed.
+        }
+
+        if (handle.IsNone)
+        {
+            _ = Sys.Close(fd);
+        }
+
+        return handle;
+    }
+
+    private Handle TryAdd(NodeId node, int fd, uint flags)
     {
         lock (_lock)
         {
@@ -61,11 +81,11 @@ public sealed partial class HandleStore : IDisposable
                 slot.IsOpen = true;
                 slot.Pins.Start();
                 _count++;
+                ClientMemory.AddHandles(1);
                 return new Handle(slot.Handle);
             }
         }
 
-        _ = Sys.Close(fd);
         return Handle.None;
     }
 
@@ -121,6 +141,7 @@ public sealed partial class HandleStore : IDisposable
 
                 slot.IsOpen = false;
                 _count--;
+                ClientMemory.AddHandles(-1);
             }
 
             Unpin(slot);
@@ -163,6 +184,7 @@ public sealed partial class HandleStore : IDisposable
             slot = found;
             slot.IsOpen = false;
             _count--;
+            ClientMemory.AddHandles(-1);
         }
 
         Unpin(slot);
@@ -187,7 +209,7 @@ public sealed partial class HandleStore : IDisposable
             return index;
         }
 
-        index = _used++;
+        index = _used;
         if (index == _slots.Length)
         {
             // Readers index the array without the lock, so it is replaced, not resized.
@@ -197,6 +219,7 @@ public sealed partial class HandleStore : IDisposable
         }
 
         Volatile.Write(ref _slots[index], new OpenFileSlot { Handle = _usesBefore | (uint)index });
+        _used++;
         return index;
     }
 }

@@ -1,3 +1,4 @@
+using System;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -32,12 +33,21 @@ public sealed partial class InodeStore
             DropRemembered(_oldestRemembered);
         }
 
+        int index;
+        try
+        {
+            index = _table.Take();
+        }
+        catch (OutOfMemoryException)
+        {
+            return 0;
+        }
+
         if (_reopens && !handle.IsNone)
         {
             _mounts?.Remember(mount);
         }
 
-        int index = _table.Take();
         ref InodeSlot remembered = ref _table[index];
         remembered.Node = node.Value;
         remembered.Key = key;

@@ -68,6 +68,12 @@ public sealed partial class InodeStore : IDisposable
 
     internal InodeAllocator? Allocator => _allocator;
 
+    /// <summary>How many inodes may be live, the root included; null for what the process's memory allows.</summary>
+    internal int? MostLive { get; init; }
+
+    /// <summary>Whether one inode more may become live.</summary>
+    internal bool HasRoom => MostLive is int most ? Count < most : ClientMemory.HasRoomForNode;
+
     /// <summary>How many inodes are live.</summary>
     public int Count => Volatile.Read(ref _live);
 
@@ -123,15 +129,26 @@ public sealed partial class InodeStore : IDisposable
     /// <remarks>The caller holds the inode by the fd, so that its identity cannot be another's meanwhile.</remarks>
     /// <returns>
     /// EAGAIN if a live inode that is kept by handle has its number, and no handle is given: to be added again with its
-    /// handle, which alone tells. Then nothing was taken over. EOVERFLOW if there are no more NodeIds.
+    /// handle, which alone tells. Then nothing was taken over. EOVERFLOW if there are no more NodeIds, ENOMEM if there is
+    /// no memory for one more.
     /// </returns>
     public Errno Add(in NewInode inode, out NodeId node)
     {
         Errno result;
         bool isTaken;
-        lock (_lock)
+        try
         {
-            result = AddLocked(inode, out node, out isTaken);
+            lock (_lock)
+            {
+                result = AddLocked(inode, out node, out isTaken);
+            }
+        }
+        catch (OutOfMemoryException)
+        {
+            // Nothing has changed: the table takes memory before anything else.
+            node = NodeId.None;
+            isTaken = false;
+            result = Errno.ENOMEM;
         }
 
         if (!isTaken && result != Errno.EAGAIN)
@@ -266,6 +283,11 @@ public sealed partial class InodeStore : IDisposable
             return Errno.EAGAIN;
         }
 
+        if (!HasRoom)
+        {
+            return Errno.ENOMEM;
+        }
+
         // The number is this inode's now: whatever else is remembered to have had it is deleted.
         while (_table.FindRemembered(inode.Key) is not 0 and int remembered)
         {
@@ -344,6 +366,7 @@ public sealed partial class InodeStore : IDisposable
         slot.Pins.Start();
         _table.Link(index);
         _live++;
+        ClientMemory.AddNodes(1);
         if (slot.Fd >= 0)
         {
             _fds++;
@@ -357,6 +380,7 @@ public sealed partial class InodeStore : IDisposable
         _table.Unlink(slot);
         _table[slot].IsLive = false;
         _live--;
+        ClientMemory.AddNodes(-1);
         LeaveRing(slot);
     }
 

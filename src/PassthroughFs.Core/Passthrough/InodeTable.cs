@@ -123,9 +123,15 @@ internal sealed class InodeTable
         return slot;
     }
 
-    /// <summary>Takes a free slot. Under the lock.</summary>
+    /// <summary>Takes a free slot, to be linked next. Under the lock.</summary>
+    /// <exception cref="System.OutOfMemoryException">There is no memory for one more; nothing has changed.</exception>
     public int Take()
     {
+        if (_linked == _buckets.Capacity)
+        {
+            Grow();
+        }
+
         int slot = _free;
         if (slot != 0)
         {
@@ -154,11 +160,7 @@ internal sealed class InodeTable
     /// <summary>Makes a filled slot visible to readers. Under the lock.</summary>
     public void Link(int slot)
     {
-        if (++_linked > _buckets.Capacity)
-        {
-            Grow();
-        }
-
+        _linked++;
         Link(slot, _buckets);
     }
 

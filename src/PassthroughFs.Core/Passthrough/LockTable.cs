@@ -20,13 +20,18 @@ namespace PassthroughFs.Core.Passthrough;
 /// </remarks>
 internal sealed class LockTable : IDisposable
 {
-    /// <summary>More get ENOLCK. A client can make owners up; each is a file descriptor.</summary>
+    /// <summary>
+    /// More get ENOLCK, or than <see cref="ClientMemory.MostOwners"/>. A client can make owners up; each is a file
+    /// descriptor.
+    /// </summary>
     public const int MostOwners = 65_536;
 
     /// <summary>As many ways from a Handle to an owner are remembered; more get ENOLCK.</summary>
     public const int MostWays = 4 * MostOwners;
 
     private readonly Lock _lock = new();
+    private readonly int _mostOwners = ClientMemory.MostOwners;
+    private readonly int _mostWays = 4 * ClientMemory.MostOwners;
     private readonly Dictionary<(ulong Node, ulong Owner), LockFile> _files = [];
     private readonly Dictionary<ulong, HashSet<LockFile>> _byHandle = [];
     private int _count;
@@ -77,14 +82,8 @@ internal sealed class LockTable : IDisposable
         lock (_lock)
         {
             file = Find(node, owner);
-            if (file is null && _files.Count < MostOwners && _ways < MostWays)
+            if (file is null && (file = TryAdd(node, owner, handle, fd)) is not null)
             {
-                file = new LockFile(node, owner, fd);
-                file.Pins.Start();
-                file.Pins.TryAdd();
-                _files[(node, owner)] = file;
-                Volatile.Write(ref _count, _files.Count);
-                TryBind(file, handle);
                 return file;
             }
 
@@ -235,6 +234,35 @@ internal sealed class LockTable : IDisposable
 
     public void Dispose() => Clear();
 
+    private LockFile? TryAdd(ulong node, ulong owner, Handle handle, int fd)
+    {
+        if (_files.Count >= _mostOwners || _ways >= _mostWays)
+        {
+            return null;
+        }
+
+        try
+        {
+            var file = new LockFile(node, owner, fd);
+            file.Pins.Start();
+            file.Pins.TryAdd();
+            _files.Add((node, owner), file);
+            if (TryBind(file, handle))
+            {
+                Volatile.Write(ref _count, _files.Count);
+                return file;
+            }
+
+            _files.Remove((node, owner));
+        }
+        catch (OutOfMemoryException)
+        {
+            // It is in no table.
+        }
+
+        return null;
+    }
+
     private LockFile? Find(ulong node, ulong owner) =>
         _files.TryGetValue((node, owner), out LockFile? file) && file.Pins.TryAdd() ? file : null;
 
@@ -245,20 +273,35 @@ internal sealed class LockTable : IDisposable
             return true;
         }
 
-        if (_ways >= MostWays)
+        if (_ways >= _mostWays)
         {
             return false;
         }
 
-        if (!_byHandle.TryGetValue(handle.Value, out HashSet<LockFile>? files))
+        HashSet<LockFile>? files = null;
+        try
         {
-            _byHandle.Add(handle.Value, files = []);
-        }
+            if (!_byHandle.TryGetValue(handle.Value, out files))
+            {
+                _byHandle.Add(handle.Value, files = []);
+            }
 
-        files.Add(file);
-        file.Handles.Add(handle.Value);
-        _ways++;
-        return true;
+            files.Add(file);
+            file.Handles.Add(handle.Value);
+            _ways++;
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            // Half a way is none.
+            files?.Remove(file);
+            if (files is { Count: 0 })
+            {
+                _byHandle.Remove(handle.Value);
+            }
+
+            return false;
+        }
     }
 
     private void Remove(LockFile file)

@@ -115,6 +115,14 @@ public sealed class PassthroughConfig
     /// </remarks>
     public int? FdBudget { get; set => field = Changed(value); }
 
+    /// <summary>
+    /// How many nodes (files and directories that it has looked up and not forgotten) the client may know at once, the
+    /// root included; at least 2. Beyond that a lookup of another one, and whatever would make one, is ENOMEM, and
+    /// listings give names without nodes, until the client forgets some. Default null: a quarter of the memory that the
+    /// process may use, at 256 bytes a node, for all its file systems together.
+    /// </summary>
+    public int? MaxNodes { get; set => field = Changed(value); }
+
     /// <summary>Show every directory as empty. Default off.</summary>
     public bool NoReaddir { get; set => field = Changed(value); }
 

@@ -50,6 +50,9 @@ public static class PassthroughConfigValidator
             "FdBudget needs InodeFileHandles Adaptive: in every other mode the number of descriptors is not limited " +
             "here.");
         Check(
+            config.MaxNodes is null or >= 2,
+            $"MaxNodes is {config.MaxNodes}: give a number of nodes, at least 2, or null for what memory allows.");
+        Check(
             config.DaxFileSize is null or >= 0,
             $"DaxFileSize is {config.DaxFileSize}: give a size in bytes, 0 for all files, or null for none.");
         Check(

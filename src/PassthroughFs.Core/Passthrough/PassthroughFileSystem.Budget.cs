@@ -163,6 +163,13 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
+    /// Whether the client may know one node more, asked before something is made that it could not be told of.
+    /// </summary>
+    private Errno CheckRoomForNode() => _inodes.HasRoom ? Errno.OK : RefuseNode();
+
+    private Errno RefuseNode() => _refusals.Node(Config.MaxNodes ?? ClientMemory.MostNodes);
+
+    /// <summary>
     /// Whether there is room for a file and its inode, asked before a file is made that could not be opened then. Costs
     /// nothing as long as nobody was refused.
     /// </summary>

@@ -31,6 +31,12 @@ public sealed unsafe partial class PassthroughFileSystem
                 return NoteDescriptors(Errno.EMFILE);
             }
 
+            result = CheckRoomForNode();
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             uint flags = WritebackFlags(request.Flags);
             uint bits = MaskMode(directory.Value, request.Mode & Linux.ModeBits, request.Umask);
 
@@ -80,7 +86,13 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EROFS;
         }
 
-        Errno result = GetNode(parent, out NodeFd directory);
+        Errno result = CheckRoomForNode();
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        result = GetNode(parent, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;

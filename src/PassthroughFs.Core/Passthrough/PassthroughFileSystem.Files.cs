@@ -197,7 +197,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         reply = new OpenReply { Handle = _handles.Add(node, fd, flags), Flags = replyFlags };
         KeepToBudget();
-        return reply.Handle.IsNone ? Errno.ENFILE : Errno.OK;
+        return reply.Handle.IsNone ? _refusals.Handle() : Errno.OK;
     }
 
     private Errno ReleaseHandle(NodeId node, Handle handle, bool needsNone)

@@ -136,17 +136,17 @@ public sealed unsafe partial class PassthroughFileSystem
         result = OpenForLocks(opened, out int fd);
         if (result != Errno.OK)
         {
-            return result is Errno.EMFILE or Errno.ENFILE ? Errno.ENOLCK : result;
+            return result is Errno.EMFILE or Errno.ENFILE ? _refusals.LockOwner() : result;
         }
 
         if (!Admit(ref fd))
         {
-            return CloseAfter(fd, Errno.ENOLCK);
+            return CloseAfter(fd, _refusals.LockOwner());
         }
 
         file = _locks.Add(node.Value, owner.Value, handle, fd);
         KeepToBudget();
-        return file is null ? Errno.ENOLCK : Errno.OK;
+        return file is null ? _refusals.LockOwner() : Errno.OK;
     }
 
     private Errno SetFlock(NodeId node, Handle handle, LockType type)

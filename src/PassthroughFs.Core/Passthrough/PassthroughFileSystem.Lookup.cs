@@ -1,5 +1,4 @@
 using System;
-using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -255,6 +254,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
         Reach("LookupFd: described");
         result = _inodes.Add(inode, out node);
+        if (result == Errno.ENOMEM)
+        {
+            result = RefuseNode();
+        }
+
         isTaken = inode.Fd >= 0 && result != Errno.EAGAIN;
         if (result == Errno.EAGAIN && inode.Mount >= 0)
         {
@@ -398,14 +402,9 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
     static partial void Reach(string point);
 
-    /// <summary>Says once that descriptors have run out; passes the error on.</summary>
+    /// <summary>Counts that descriptors have run out, if that is the error; passes the error on.</summary>
     private Errno NoteDescriptors(Errno error)
     {
-        if (error is Errno.EMFILE or Errno.ENFILE && Interlocked.Exchange(ref _saidOutOfDescriptors, 1) == 0)
-        {
-            PassthroughLog.OutOfDescriptors(_logger, error);
-        }
-
-        return error;
+        return error is Errno.EMFILE or Errno.ENFILE ? _refusals.Descriptor(error) : error;
     }
 }

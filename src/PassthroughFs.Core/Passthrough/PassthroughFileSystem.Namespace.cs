@@ -72,6 +72,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
+            result = CheckRoomForNode();
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             byte* content = stackalloc byte[Linux.PATH_MAX];
             target.CopyTo(new Span<byte>(content, Linux.PATH_MAX));
             content[target.Length] = 0;
@@ -230,6 +236,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
+            result = CheckRoomForNode();
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
             mode = MaskMode(directory.Value, mode, umask);
             for (int makes = 0; makes < MaxMakes; makes++)
             {

@@ -24,6 +24,7 @@ namespace PassthroughFs.Core.Passthrough;
 public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefulFileSystem, IDisposable
 {
     private readonly ILogger _logger;
+    private readonly Refusals _refusals;
     private readonly ProcSelfFd _proc;
     private readonly ProcessIdentity _identity;
     private readonly MountFds _mounts = new();
@@ -52,7 +53,6 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private volatile bool _dontMask;
     private volatile bool _directMayMap;
 
-    private int _saidOutOfDescriptors;
     private int _saidNoHandles;
 
     /// <summary>A file system that serves nothing before <see cref="Import"/> or INIT.</summary>
@@ -84,6 +84,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _proc = new ProcSelfFd();
         _identity = new ProcessIdentity();
         _logger = GuardedLogger.Around(logger);
+        _refusals = new Refusals(_logger);
         Config = Resolve(config.Clone()).Freeze();
         if (!_identity.CanOpenByHandle &&
             (Config.ExportSupport || Config.InodeFileHandles == InodeFileHandles.Mandatory))
@@ -105,7 +106,10 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _links = new LinkIdentity(_hostFileSystems);
         _inodes = new InodeStore(
             Config.UseHostIno ? new InodeAllocator() : null, Config.RetainedMappings, _mounts, _export,
-            Config.InodeFileHandles == InodeFileHandles.Adaptive);
+            Config.InodeFileHandles == InodeFileHandles.Adaptive)
+        {
+            MostLive = Config.MaxNodes,
+        };
     }
 
     /// <summary>The configuration in force, with conflicts resolved. It cannot be changed any more.</summary>
@@ -113,6 +117,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
     /// <summary>The live inodes.</summary>
     public InodeStore Inodes => _inodes;
+
+    /// <summary>How often clients were refused something because they have too much of it.</summary>
+    public RefusalCounts Refused => _refusals.Counts;
 
     /// <summary>The open files.</summary>
     public HandleStore Handles => _handles;

@@ -81,6 +81,19 @@ internal static partial class PassthroughLog
         "file system, in which each file still has an inode number of its own.")]
     public static partial void NoSubmounts(ILogger logger);
 
+    [LoggerMessage(18, LogLevel.Error,
+        "A client knows {Most} files and forgets none: others get ENOMEM. Raise MaxNodes, or give the process more memory. " +
+        "Said once.")]
+    public static partial void TooManyNodes(ILogger logger, int most);
+
+    [LoggerMessage(19, LogLevel.Error,
+        "More than {Most} files are open, or there is no memory for more: opens get EMFILE. Said once.")]
+    public static partial void TooManyHandles(ILogger logger, int most);
+
+    [LoggerMessage(20, LogLevel.Error,
+        "More than {Most} owners have locks, or there are no descriptors for more: locks get ENOLCK. Said once.")]
+    public static partial void TooManyLockOwners(ILogger logger, int most);
+
     [LoggerMessage(13, LogLevel.Information, "The directory {Root} is not there any more ({Error}).")]
     public static partial void RootGone(ILogger logger, string root, Errno error);
 }

@@ -5,6 +5,10 @@ using Microsoft.Extensions.Logging;
 namespace PassthroughFs.Core.Protocol;
 
 /// <summary>What a session logs, at a limited rate: a hostile client decides how often these happen.</summary>
+/// <remarks>
+/// Nothing is thrown. A guarded logger throws nothing, but a line has to be made before it gets there, and that may fail
+/// for want of memory, which may be the very thing to tell of.
+/// </remarks>
 internal sealed partial class FuseEvents(ILogger logger, int perSecond)
 {
     // Two budgets, so that a flood of bad requests does not hide a failure.
@@ -16,7 +20,15 @@ internal sealed partial class FuseEvents(ILogger logger, int perSecond)
     {
         if (_requests.TryTake(out int dropped))
         {
-            LogBadRequest(logger, opcode, unique, reason, dropped);
+            try
+            {
+                LogBadRequest(logger, opcode, unique, reason, dropped);
+            }
+#pragma warning disable CA1031 // There is nobody left to tell.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+            }
         }
     }
 
@@ -25,7 +37,15 @@ internal sealed partial class FuseEvents(ILogger logger, int perSecond)
     {
         if (_failures.TryTake(out int dropped))
         {
-            LogBadAnswer(logger, opcode, unique, reason, dropped);
+            try
+            {
+                LogBadAnswer(logger, opcode, unique, reason, dropped);
+            }
+#pragma warning disable CA1031 // There is nobody left to tell.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+            }
         }
     }
 
@@ -34,7 +54,15 @@ internal sealed partial class FuseEvents(ILogger logger, int perSecond)
     {
         if (_failures.TryTake(out int dropped))
         {
-            LogFailure(logger, exception, opcode, unique, dropped);
+            try
+            {
+                LogFailure(logger, exception, opcode, unique, dropped);
+            }
+#pragma warning disable CA1031 // There is nobody left to tell.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+            }
         }
     }
 

@@ -73,6 +73,9 @@ public sealed partial class FuseSession
     /// </summary>
     public int MaxWrite => _connection?.MaxWrite ?? _maxWrite;
 
+    /// <summary>How often a lock was refused (ENOLCK) because 4,096 requests wait for one.</summary>
+    public long RefusedLockWaits => LockWaiters.Refused;
+
     /// <summary>A buffer of this many bytes holds any request that this session accepts. Never changes.</summary>
     public int RequestBufferSize => Math.Max(
         FuseProtocol.WriteRequestOverhead + _maxWrite,

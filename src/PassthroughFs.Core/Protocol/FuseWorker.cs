@@ -80,8 +80,9 @@ public sealed partial class FuseWorker
         catch (Exception exception)
         {
             // The one barrier: whatever a file system throws ends here, and the client does not wait for ever.
+            // Telling of it does not throw either.
             _session.Events.Failure(call.Header.Opcode, call.Header.Unique, exception);
-            return call.ReplyTo(info, Errno.EIO);
+            return call.ReplyTo(info, exception is OutOfMemoryException ? Errno.ENOMEM : Errno.EIO);
         }
     }
 

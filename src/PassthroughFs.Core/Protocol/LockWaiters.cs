@@ -37,6 +37,7 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
     // Over one try and its answer, so that the end of a session is the end of them.
     private readonly Lock _trying = new();
     private int _count;
+    private long _refused;
 
     // A client may go without a word; then nobody but the thread knows of this.
     ~LockWaiters()
@@ -63,6 +64,9 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
         }
     }
 
+    /// <summary>How many were refused because too many wait.</summary>
+    public long Refused => Volatile.Read(ref _refused);
+
     /// <summary>
     /// How long the thread waits between two tries at first and at most, in milliseconds; -1 for ever, so that only what
     /// the client gives back leads to another.
@@ -76,6 +80,8 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
         // Called by one thread at a time: by INIT, or before it.
         if (!_hasThread)
         {
+            // What the thread needs it has: nobody would answer for want of memory there.
+            _round.EnsureCapacity(MostWaiting);
             Bell bell = _lock;
             var self = new WeakReference<LockWaiters>(this);
             new Thread(() => Run(bell, self)) { Name = "ptfs-locks", IsBackground = true }.Start();
@@ -119,6 +125,7 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
 
             if (_waiting.Count == MostWaiting)
             {
+                _refused++;
                 return Errno.ENOLCK;
             }
 
@@ -277,7 +284,7 @@ internal sealed unsafe partial class LockWaiters(FuseSession session, IFuseTrans
 #pragma warning restore CA1031
         {
             session.Events.Failure(FuseOpcode.FUSE_SETLKW, waiter.Context.Id.Value, e);
-            errno = Errno.EIO;
+            errno = e is OutOfMemoryException ? Errno.ENOMEM : Errno.EIO;
         }
 
         lock (_lock)

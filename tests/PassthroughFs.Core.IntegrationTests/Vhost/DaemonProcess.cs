@@ -24,11 +24,11 @@ internal sealed class DaemonProcess : IDisposable
     private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public DaemonProcess(string sharedDirectory, params string[] options)
-        : this(null, sharedDirectory, options)
+        : this(null, null, sharedDirectory, options)
     {
     }
 
-    private DaemonProcess(string? socketPath, string sharedDirectory, string[] options)
+    private DaemonProcess(long? heapLimit, string? socketPath, string sharedDirectory, string[] options)
     {
         SocketPath = socketPath ?? _directory["socket"];
         string[] arguments =
@@ -47,6 +47,11 @@ internal sealed class DaemonProcess : IDisposable
 
         // Its own, so that what it leaves there is seen.
         _process.StartInfo.Environment["TMPDIR"] = Directory.CreateDirectory(_directory["tmp"]).FullName;
+        if (heapLimit is { } limit)
+        {
+            _process.StartInfo.Environment["DOTNET_GCHeapHardLimit"] = $"0x{limit:x}";
+        }
+
         _process.OutputDataReceived += (_, e) => Note(e.Data);
         _process.ErrorDataReceived += (_, e) => Note(e.Data);
         _process.Exited += (_, _) => _listening.TrySetResult();
@@ -63,7 +68,11 @@ internal sealed class DaemonProcess : IDisposable
 
     /// <summary>One that takes over the place of another, which has gone.</summary>
     public static DaemonProcess At(string socketPath, string sharedDirectory, params string[] options) =>
-        new(socketPath, sharedDirectory, options);
+        new(null, socketPath, sharedDirectory, options);
+
+    /// <summary>One whose managed memory is limited, in bytes.</summary>
+    public static DaemonProcess WithHeap(long limit, string sharedDirectory, params string[] options) =>
+        new(limit, null, sharedDirectory, options);
 
     public static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 

@@ -110,6 +110,20 @@ public sealed class FuseWorkerTests
     }
 
     [Fact]
+    public void Out_of_memory_is_answered_and_not_thrown()
+    {
+        foreach (FuseCase item in FuseCases.All.Where(c => c.Call.Length > 0))
+        {
+            Rig rig = Rig.Started();
+            rig.Log.Throws = true;
+            rig.Fs.Throws = new InsufficientMemoryException("thrown on purpose");
+            byte[]? reply = rig.Send(item.Request());
+            Assert.Equal(item.Reply is null, reply is null);
+            Assert.Equal(reply is null ? Errno.OK : Errno.ENOMEM, reply is null ? Errno.OK : Rig.ErrorOf(reply));
+        }
+    }
+
+    [Fact]
     public void A_logger_that_throws_costs_no_answer()
     {
         foreach (FuseCase item in FuseCases.All.Where(c => c.Call.Length > 0))

@@ -39,6 +39,7 @@ public sealed class CommandLineTests
         ("--inode-file-handles mandatory", ["InodeFileHandles=Mandatory"]),
         ("--inode-file-handles never", ["InodeFileHandles=Never"]),
         ("--fd-budget 100", ["FdBudget=100"]),
+        ("--max-nodes 100", ["MaxNodes=100"]),
         ("--use-host-ino", ["UseHostIno=True"]),
         ("--seal-size", ["SealSize=True"]),
         ("--posix-locks", ["PosixLocks=True"]),
