@@ -171,7 +171,7 @@ public sealed unsafe partial class PassthroughFileSystem
             if (inode.Fd != FileSystemState.NoFd)
             {
                 StatxBuffer stat = Stat(inode.Fd);
-                if (!LinkIdentity.IsOf(inode.Key, KeyOf(stat)) || ((stat.stx_mode ^ inode.Mode) & Linux.S_IFMT) != 0)
+                if (!IsOf(inode.Key, stat, fds.Peek(inode.Fd)) || ((stat.stx_mode ^ inode.Mode) & Linux.S_IFMT) != 0)
                 {
                     throw NotIt(inode.Fd);
                 }
@@ -182,7 +182,7 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             // A client may have forgotten a node before it releases the file.
             StatxBuffer stat = Stat(file.Fd);
-            bool isIt = !keys.TryGetValue(file.Node, out InodeKey key) || LinkIdentity.IsOf(key, KeyOf(stat));
+            bool isIt = !keys.TryGetValue(file.Node, out InodeKey key) || IsOf(key, stat, fds.Peek(file.Fd));
             int flags = Sys.Fcntl(fds.Peek(file.Fd), Constants.F_GETFL, 0);
             if (!isIt || !IsSafe(stat.stx_mode) || flags < 0 || ((uint)flags & Linux.O_PATH) != 0 ||
                 (((uint)flags ^ file.Flags) & Linux.O_ACCMODE) != 0)
@@ -194,7 +194,7 @@ public sealed unsafe partial class PassthroughFileSystem
         foreach (KeptLocks owner in state.Locks)
         {
             StatxBuffer stat = Stat(owner.Fd);
-            if (!IsSafe(stat.stx_mode) || (keys.TryGetValue(owner.Node, out InodeKey key) && !LinkIdentity.IsOf(key, KeyOf(stat))))
+            if (!IsSafe(stat.stx_mode) || (keys.TryGetValue(owner.Node, out InodeKey key) && !IsOf(key, stat, fds.Peek(owner.Fd))))
             {
                 throw NotIt(owner.Fd);
             }
@@ -215,6 +215,15 @@ public sealed unsafe partial class PassthroughFileSystem
 
         static InvalidDataException NotIt(int index) =>
             new($"descriptor {index} that came with it is not what it should be");
+    }
+
+    /// <summary>
+    /// Whether a descriptor is of the inode with a key: overlayfs changes an inode's number when the inode is copied up.
+    /// </summary>
+    private bool IsOf(in InodeKey key, in StatxBuffer stat, int fd)
+    {
+        InodeKey told = KeyOf(stat);
+        return LinkIdentity.IsOf(key, told) || _hostFileSystems.KindOf(told.Dev, fd) == HostFileSystemKind.Stacked;
     }
 
     private void CheckRoot(in LiveInode root)

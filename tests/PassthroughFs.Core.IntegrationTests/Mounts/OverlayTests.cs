@@ -1,4 +1,5 @@
 using System;
+using System.IO;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Ways;
 using Xunit;
@@ -23,6 +24,38 @@ public sealed class OverlayTests
         echo alone >>alone && cat alone
         cat d/f d/g && echo deep >>d/g && cat d/f d/g
         """;
+
+    [Fact]
+    public void What_has_parted_goes_on_in_a_successor()
+    {
+        Require.Fuse();
+        Require.FileSystem("overlay", "tmpfs");
+        using var files = new TempDirectory();
+        try
+        {
+            ShellResult built = Shell.Script(
+                Build + "\ncd .. && mount -t overlay overlay -o " +
+                "lowerdir=lower,upperdir=upper/upper,workdir=upper/work,index=off source",
+                files.Path);
+            Assert.True(built.ExitCode == 0, built.All);
+            using MountProcess first = MountProcess.Start(files["source"], files["at"], "--inode-file-handles", "never");
+            using var open = new FileStream(files["at/g"], FileMode.Open, FileAccess.ReadWrite);
+            open.Write("by the first"u8);
+            open.Flush();
+            using MountProcess next = first.Upgrade();
+            open.Write(" and the next"u8);
+            open.Flush();
+            Assert.Equal("by the first and the next", File.ReadAllText(files["source/g"]));
+            Assert.Equal("data of f-g\n", File.ReadAllText(files["at/f"]));
+            File.AppendAllText(files["at/f"], "f");
+            Assert.Equal("data of f-g\nf", File.ReadAllText(files["source/f"]));
+        }
+        finally
+        {
+            Shell.Run("umount", ["-l", files["source"]]);
+            Shell.Run("umount", ["-l", files["upper"]]);
+        }
+    }
 
     private const string Build = """
         mkdir -p lower/d upper mount source at
