@@ -21,6 +21,8 @@ internal sealed class DeviceTransport : IFuseTransport, IBackingFiles
 
     public InitFlags AcceptedFlags => HasRing ? InitFlags.FUSE_OVER_IO_URING : InitFlags.None;
 
+    public bool HasLocalCallers => true;
+
     /// <summary>From here on there is a client.</summary>
     public void Connect(int deviceFd) => Volatile.Write(ref _fd, deviceFd);
 

@@ -101,7 +101,10 @@ public interface IFileSystem
     }
 
     /// <summary>Changes a node's attributes, in the order mode, owner, size, times; stops at the first error.</summary>
-    /// <remarks>What was changed before an error stays changed.</remarks>
+    /// <remarks>
+    /// What was changed before an error stays changed. A request for nothing is what Linux sends before a write that
+    /// costs set-id bits which it does not remove itself: they go, if the caller may write.
+    /// </remarks>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>
     /// <param name="request">What to change; what its <see cref="SetAttrRequest.Valid"/> leaves out stays.</param>
@@ -443,6 +446,10 @@ public interface IFileSystem
     }
 
     /// <summary>Allocates, punches, zeroes, collapses or inserts a range of a file.</summary>
+    /// <remarks>
+    /// Clients do not say whether this costs set-id bits: it does if the caller is not root. The same for
+    /// <see cref="CopyFileRange"/>.
+    /// </remarks>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>
     /// <param name="handle">An open file of it.</param>

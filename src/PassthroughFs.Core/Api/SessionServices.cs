@@ -10,4 +10,10 @@ public readonly record struct SessionServices
     /// Makes files known to the client; null where the transport has no way to do so, or none for notifications.
     /// </summary>
     public IBackingFiles? BackingFiles { get; init; }
+
+    /// <summary>
+    /// Whether <see cref="RequestContext.Pid"/> is a process of this host, whose ids are those of the request: its
+    /// supplementary groups can be read here.
+    /// </summary>
+    public bool HasLocalCallers { get; init; }
 }

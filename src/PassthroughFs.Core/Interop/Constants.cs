@@ -16,7 +16,10 @@ internal static class Constants
     public const uint STATX_SUBVOL = 0x8000;
     public const uint IN_DELETE_SELF = 0x400;
     public const uint IN_MASK_CREATE = 0x1000_0000;
+    public const uint STATX_TYPE = 1;
+    public const uint STATX_MODE = 2;
     public const uint STATX_NLINK = 4;
+    public const uint STATX_GID = 0x10;
     public const uint STATX_SIZE = 0x200;
     public const ulong STATX_ATTR_MOUNT_ROOT = 0x2000;
 

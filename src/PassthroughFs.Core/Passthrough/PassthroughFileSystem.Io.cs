@@ -48,17 +48,14 @@ public sealed unsafe partial class PassthroughFileSystem
         result = CheckRange(fd, request.Offset, (ulong)source.Remaining);
         if (result == Errno.OK)
         {
-            CapabilityData before = default;
-            bool dropped = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0 &&
-                _identity.DropFsetid(out before);
+            bool costsBits = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0;
+            SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, fd);
             bool mayBePart = !isCached && MayWritePart(flags, file);
             result = Appends(flags, file)
                 ? Append(fd, flags ?? file.Flags, mayBePart, ref source)
                 : HostTransfer.Write(fd, (long)request.Offset, 0, mayBePart, ref source);
-            if (dropped)
-            {
-                ProcessIdentity.RestoreFsetid(before);
-            }
+            _setIdBits.End(removal);
+            _setIdBits.Tell(node, removal);
         }
 
         PutFile(file, fd);
@@ -96,7 +93,10 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (result == Errno.OK)
         {
+            SetIdBits.Removal removal = _setIdBits.Begin(SetIdBits.EndWithChange(context), context, fd);
             int status = Sys.Fallocate(fd, (int)mode, (long)offset, (long)length);
+            _setIdBits.End(removal);
+            _setIdBits.Tell(node, removal);
             result = status < 0 ? (Errno)(-status) : Errno.OK;
         }
 
@@ -164,7 +164,10 @@ public sealed unsafe partial class PassthroughFileSystem
                 long offsetIn = (long)request.OffsetIn;
                 long offsetOut = (long)request.OffsetOut;
                 nuint length = (nuint)Math.Min(request.Length, long.MaxValue);
+                SetIdBits.Removal removal = _setIdBits.Begin(SetIdBits.EndWithChange(context), context, fdOut);
                 long status = Sys.CopyFileRange(fdIn, &offsetIn, fdOut, &offsetOut, length, (uint)request.Flags);
+                _setIdBits.End(removal);
+                _setIdBits.Tell(request.NodeOut, removal);
                 result = status < 0 ? (Errno)(-status) : Errno.OK;
                 copied = (ulong)Math.Max(0, status);
             }

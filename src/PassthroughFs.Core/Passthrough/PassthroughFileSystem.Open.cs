@@ -41,15 +41,10 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         uint hostFlags = WritebackFlags(flags);
-        CapabilityData before = default;
-        bool dropped = truncates && (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0 &&
-            _identity.DropFsetid(out before);
-        Errno result = OpenInode(context, inode, hostFlags, out int fd);
-        if (dropped)
-        {
-            ProcessIdentity.RestoreFsetid(before);
-        }
-
+        bool asked = (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0;
+        Errno result = truncates && _setIdBits.EndWithTruncation(context, asked)
+            ? OpenTruncating(context, inode, hostFlags, out int fd)
+            : OpenInode(context, inode, hostFlags, out fd);
         if (result != Errno.OK)
         {
             return result;
@@ -59,6 +54,26 @@ public sealed unsafe partial class PassthroughFileSystem
         return !truncates && IsGone(inode, fd)
             ? CloseAfter(fd, Errno.ESTALE)
             : AddFile(inode.Node, inode.Key.Dev, fd, hostFlags & ~Linux.O_TRUNC, out reply);
+    }
+
+    /// <summary>Opens a file with O_TRUNC, for a caller who may not keep its set-id bits.</summary>
+    private Errno OpenTruncating(in RequestContext context, in HostInode inode, uint flags, out int fd)
+    {
+        fd = -1;
+        Errno result = GetNode(inode.Node, out NodeFd node);
+        if (result != Errno.OK)
+        {
+            return result;
+        }
+
+        using (node)
+        {
+            SetIdBits.Removal removal = _setIdBits.Begin(true, context, node.Value);
+            result = OpenInode(context, inode, flags, out fd);
+            _setIdBits.End(removal);
+            _setIdBits.Tell(inode.Node, removal);
+            return result;
+        }
     }
 
     /// <summary>

@@ -47,6 +47,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private InitFlags _accepted;
     private volatile bool _writeback;
     private volatile bool _noOpen;
+    private volatile SetIdBits _setIdBits;
     private volatile bool _noOpendir;
     private volatile bool _inodeDax;
     private volatile bool _submounts;
@@ -97,6 +98,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
                     "root or with that capability, or use Prefer.");
         }
 
+        _setIdBits = NewSetIdBits(InitFlags.None);
         _entryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.EntryTimeout;
         _dirEntryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.DirEntryTimeout ?? Config.EntryTimeout;
         _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
@@ -338,6 +340,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private void Agree(InitFlags accepted)
     {
         _accepted = accepted;
+        _setIdBits = NewSetIdBits(accepted);
         StartBacking(accepted);
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
@@ -348,6 +351,15 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
         _directMayMap = accepted.HasFlag(InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP);
     }
+
+    /// <summary>What decides of set-id bits in a session; with nothing agreed on, outside of one.</summary>
+    private SetIdBits NewSetIdBits(InitFlags accepted) => new(
+        _identity, _services.Notifications, Config.CheckPermissions || _services.HasLocalCallers,
+        accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2));
+
+    /// <summary>Whether a thread that has become the caller where the host checks is the server's still.</summary>
+    private bool IsServerFor(in RequestContext context) =>
+        !Config.CheckPermissions || _identity.IsServer(context.Uid);
 
     /// <summary>Makes this thread the caller, to make a new file.</summary>
     private Errno BecomeOwner(in RequestContext context, out ProcessIdentity.Switched switched) =>

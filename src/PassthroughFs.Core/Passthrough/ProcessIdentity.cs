@@ -48,6 +48,9 @@ internal sealed unsafe class ProcessIdentity
     /// <summary>Whether the process has CAP_DAC_READ_SEARCH.</summary>
     public bool CanOpenByHandle { get; }
 
+    /// <summary>Whether a user is the server's own.</summary>
+    public bool IsServer(uint uid) => uid == _uid;
+
     /// <summary>Makes this thread the caller. <see cref="Return"/> must follow if it succeeds.</summary>
     /// <param name="context">The caller.</param>
     /// <param name="asProcess">
@@ -78,12 +81,7 @@ internal sealed unsafe class ProcessIdentity
         }
 
         // Groups first and the user last: afterwards there is no privilege left to change anything else.
-        Errno result = SetGroups(GroupsOf(context, asProcess), ref switched);
-        if (result == Errno.OK && context.Gid != _gid)
-        {
-            result = Step(Sys.SetEffectiveGid(context.Gid), Switched.Gid, ref switched);
-        }
-
+        Errno result = SetAllGroups(context, asProcess, ref switched);
         if (result == Errno.OK && context.Uid != _uid)
         {
             result = Step(Sys.SetEffectiveUid(context.Uid), Switched.Uid, ref switched);
@@ -97,6 +95,28 @@ internal sealed unsafe class ProcessIdentity
 
         return result;
     }
+
+    /// <summary>
+    /// Puts this thread into the caller's groups, and out of the server's; the user stays. <see cref="Return"/> must
+    /// follow with what it gives: nothing, if the process may not.
+    /// </summary>
+    /// <param name="context">The caller.</param>
+    /// <param name="asProcess">As for <see cref="Become"/>.</param>
+    public Switched JoinGroups(in RequestContext context, bool asProcess)
+    {
+        Switched switched = Switched.Nothing;
+        if (_canSwitch && context.Gid != NoId && SetAllGroups(context, asProcess, ref switched) != Errno.OK)
+        {
+            Return(switched);
+            switched = Switched.Nothing;
+        }
+
+        return switched;
+    }
+
+    /// <summary>Whether the caller's process is in a group.</summary>
+    public static bool IsMember(in RequestContext context, uint group) =>
+        context.Gid == group || GroupsOf(context, asProcess: true).Contains(group);
 
     /// <summary>Makes this thread the server again.</summary>
     public void Return(Switched switched)
@@ -174,6 +194,14 @@ internal sealed unsafe class ProcessIdentity
 
         uint[] groups = t_callerGroups ??= GC.AllocateUninitializedArray<uint>(CallerGroups.Max, pinned: true);
         return groups.AsSpan(0, CallerGroups.Read(context.Pid, groups));
+    }
+
+    private Errno SetAllGroups(in RequestContext context, bool asProcess, ref Switched switched)
+    {
+        Errno result = SetGroups(GroupsOf(context, asProcess), ref switched);
+        return result == Errno.OK && context.Gid != _gid
+            ? Step(Sys.SetEffectiveGid(context.Gid), Switched.Gid, ref switched)
+            : result;
     }
 
     private Errno SetGroups(ReadOnlySpan<uint> callers, ref Switched switched)

@@ -95,7 +95,7 @@ public sealed partial class FuseSession
                 LockWaiters.Start();
             }
 
-            FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
+            FileSystem.Attach(Services);
             fileSystem.RestoreState(stream, fds);
             restoreWaiters();
             _connection = new FuseConnection

@@ -88,6 +88,13 @@ public sealed partial class FuseSession
     /// <summary>Tells the client of changes behind its back.</summary>
     public INotificationSink Notifications { get; }
 
+    private SessionServices Services => new()
+    {
+        Notifications = Notifications,
+        BackingFiles = _backingFiles,
+        HasLocalCallers = _transport is { HasLocalCallers: true },
+    };
+
     internal IFileSystem FileSystem { get; }
 
     /// <summary>What files are mapped into; null for none.</summary>
@@ -142,7 +149,7 @@ public sealed partial class FuseSession
                 offered &= ~FuseNegotiation.NeedsLateReplies;
             }
 
-            FileSystem.Attach(new SessionServices { Notifications = Notifications, BackingFiles = _backingFiles });
+            FileSystem.Attach(Services);
             Errno errno = FileSystem.Init(context, offered, out InitFlags accepted);
             if (errno != Errno.OK)
             {

@@ -32,6 +32,11 @@ public interface IFuseTransport
     InitFlags AcceptedFlags => InitFlags.None;
 
     /// <summary>
+    /// Whether requests come from processes of this host, as through <c>/dev/fuse</c>, and not from another system.
+    /// </summary>
+    bool HasLocalCallers => false;
+
+    /// <summary>
     /// Whether <see cref="Reply"/> works; without it no locks are agreed on, and the client keeps its locks to itself.
     /// Asked for at each INIT.
     /// </summary>

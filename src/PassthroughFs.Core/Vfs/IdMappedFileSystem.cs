@@ -64,6 +64,11 @@ public partial class IdMappedFileSystem : DelegatingFileSystem
     public IdMap Groups { get; }
 
     /// <inheritdoc/>
+    public override void Attach(in SessionServices services) =>
+        // A caller's process has other groups than those that this file system shows the inner one.
+        base.Attach(services with { HasLocalCallers = false });
+
+    /// <inheritdoc/>
     public override Errno Mount(out Entry root, out NodeId maxNode)
     {
         Errno result = base.Mount(out root, out maxNode);

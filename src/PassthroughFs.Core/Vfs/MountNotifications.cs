@@ -12,10 +12,9 @@ internal sealed class MountNotifications(INotificationSink inner, VfsMount mount
     private const int PruneChunk = 64;
 
     /// <summary>What a mount is offered by the session.</summary>
-    public static SessionServices For(VfsMount mount, INotificationSink inner, IBackingFiles? backingFiles) => new()
+    public static SessionServices For(VfsMount mount, INotificationSink inner, in SessionServices services) => services with
     {
         Notifications = mount.Index == 0 ? inner : new MountNotifications(inner, mount),
-        BackingFiles = backingFiles,
     };
 
     public Errno InvalidateInode(NodeId node, long offset, long length) =>

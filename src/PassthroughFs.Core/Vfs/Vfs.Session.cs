@@ -23,7 +23,7 @@ public sealed partial class Vfs
         lock (_lock)
         {
             Volatile.Write(ref _notifications, services.Notifications);
-            _backingFiles = services.BackingFiles;
+            _services = services;
         }
     }
 
@@ -100,7 +100,7 @@ public sealed partial class Vfs
     {
         if (_notifications is { } sink)
         {
-            mount.FileSystem.Attach(MountNotifications.For(mount, sink, _backingFiles));
+            mount.FileSystem.Attach(MountNotifications.For(mount, sink, _services));
         }
 
         return mount.FileSystem.Init(context, offered, out accepted);

@@ -139,7 +139,7 @@ public sealed partial class Vfs
 
         if (_notifications is { } sink)
         {
-            mount.FileSystem.Attach(MountNotifications.For(mount, sink, _backingFiles));
+            mount.FileSystem.Attach(MountNotifications.For(mount, sink, _services));
         }
 
         try

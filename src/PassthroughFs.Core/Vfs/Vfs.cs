@@ -53,7 +53,7 @@ public sealed partial class Vfs : IStatefulFileSystem
 
     // What the session offers.
     private INotificationSink? _notifications;
-    private IBackingFiles? _backingFiles;
+    private SessionServices _services;
 
     // What was negotiated; null where no session is under way.
     private InitFlags? _session;

@@ -139,6 +139,9 @@ internal static unsafe partial class Native
     [LibraryImport(Libc, EntryPoint = "geteuid")]
     public static partial uint GetEUid();
 
+    [LibraryImport(Libc, EntryPoint = "getegid")]
+    public static partial uint GetEGid();
+
     [LibraryImport(Libc, EntryPoint = "getgroups", SetLastError = true)]
     public static partial int GetGroups(int count, uint* groups);
 
@@ -164,6 +167,10 @@ internal static unsafe partial class Native
     public static bool IsArm64 => RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
 
     public static nint SysGetDents64 => IsArm64 ? 61 : 217;
+
+    public static nint SysSetResUid => IsArm64 ? 147 : 117;
+
+    public static nint SysSetResGid => IsArm64 ? 149 : 119;
 
     public static nint SysSetGroups => IsArm64 ? 159 : 116;
 }
