@@ -20,8 +20,8 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     // What it knows in each version; others it refuses, or leaves out and says so.
     private static readonly string[] s_known = ["ro", "nosuid", "nodev", "noexec", "sync", "dirsync", "noatime"];
 
-    // What is so anyway, or says only how mount(2) is called.
-    private static readonly string[] s_withoutEffect = ["relatime", "silent"];
+    // What says only how mount(2) is called, and of access times, which are the source's.
+    private static readonly string[] s_withoutEffect = ["nodiratime", "relatime", "strictatime", "silent"];
 
     // Stays open while we live: with auto_unmount the helper waits for its end.
     private readonly SafeFileHandle? _socket;

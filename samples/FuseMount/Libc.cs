@@ -218,6 +218,9 @@ internal static unsafe partial class Libc
     public static partial int mount(byte* source, byte* target, byte* type, nuint flags, byte* data);
 
     [LibraryImport("libc")]
+    public static partial int unshare(int flags);
+
+    [LibraryImport("libc")]
     public static partial int umount2(byte* target, int flags);
 
     [LibraryImport("libc")]

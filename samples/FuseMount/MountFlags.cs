@@ -16,10 +16,10 @@ internal static class MountFlags
     /// <summary>Changes the options of a mount.</summary>
     public const nuint Remount = 0x20;
 
-    private const nuint NoAtime = 0x400;
+    public const nuint NoAtime = 0x400;
     private const nuint NoDirAtime = 0x800;
     private const nuint RelAtime = 0x20_0000;
-    private const nuint StrictAtime = 0x100_0000;
+    public const nuint StrictAtime = 0x100_0000;
 
     // The word that sets the bit, the word that clears it.
     private static readonly (string Set, string Clear, nuint Bit)[] s_words =
@@ -54,6 +54,18 @@ internal static class MountFlags
     /// "dev", it has them both.
     /// </summary>
     public static nuint DefaultFor(bool asMountHelper) => asMountHelper && Libc.geteuid() == 0 ? 0 : Default;
+
+    /// <summary>The flags of a mount by the words of /proc/self/mountinfo, which does not name strictatime.</summary>
+    public static nuint Of(IEnumerable<string> words)
+    {
+        nuint flags = 0;
+        foreach (string word in words)
+        {
+            _ = TryApply(word, ref flags);
+        }
+
+        return (flags & (NoAtime | RelAtime)) == 0 ? flags | StrictAtime : flags;
+    }
 
     /// <summary>Whether flags say anything of access times.</summary>
     public static bool HasAtime(nuint flags) => (flags & (NoAtime | NoDirAtime | RelAtime | StrictAtime)) != 0;

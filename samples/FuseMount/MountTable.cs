@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Text;
 
 namespace PassthroughFs.Samples.FuseMount;
@@ -22,13 +23,13 @@ internal static class MountTable
         public bool IsFuse => Type == "fuse" || Type.StartsWith("fuse.", StringComparison.Ordinal);
     }
 
-    /// <summary>What is mounted at a path, the topmost last.</summary>
-    public static IReadOnlyList<Entry> At(string path)
+    /// <summary>All mounts, a mount before those on it.</summary>
+    public static IReadOnlyList<Entry> All()
     {
         var found = new List<Entry>();
         foreach (string line in ReadLines())
         {
-            if (Parse(line) is { } entry && entry.Path == path)
+            if (Parse(line) is { } entry)
             {
                 found.Add(entry);
             }
@@ -36,6 +37,9 @@ internal static class MountTable
 
         return found;
     }
+
+    /// <summary>What is mounted at a path, the topmost last.</summary>
+    public static IReadOnlyList<Entry> At(string path) => [.. All().Where(entry => entry.Path == path)];
 
     // "36 35 0:98 / /mnt rw,noatime shared:1 - fuse.ptfs source options": optional fields end at the dash.
     internal static Entry? Parse(string line)

@@ -8,6 +8,7 @@ using System.Threading.Tasks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
@@ -21,6 +22,9 @@ internal sealed class MountedSource
 {
     private static readonly TimeSpan s_initLimit = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(1);
+
+    private static SafeFileHandle? s_root;
+    private static SafeFileHandle? s_namespace;
 
     private readonly ILogger _logger;
     private readonly ServerStatus _status = new();
@@ -107,12 +111,21 @@ internal sealed class MountedSource
             options = AsSourcesAre(options, paths, loggers);
         }
 
+        if (options.Mounts.Count == 0 && !AccessTimes.AreSo(paths.Source, options.Flags))
+        {
+            // As long as the process.
+            (s_root, s_namespace) = AccessTimes.Open(paths.Source, options.Flags);
+            options.Config.RootFd = s_root.DangerousGetHandle().ToInt32();
+        }
+
         Served served = options.Mounts.Count == 0
             ? new ServedDirectory(
                 CreateFileSystem(options.Config, paths.Source, loggers), options, state, successor is not null)
             : new ServedTree(
                 options with { Mounts = paths.Mounts }, paths.MountPoint, successor?.Handover.Mounts,
-                (config, source) => CreateFileSystem(config, source, loggers), loggers);
+                (config, source) => AccessTimes.AreSo(source, options.Flags)
+                    ? CreateFileSystem(config, source, loggers)
+                    : throw AccessTimes.Refusal(source, "with --mount they are the host's"), loggers);
         return new MountedSource(call, options, paths, served, loggers, announce, fail).Serve(successor);
     }
 
@@ -195,7 +208,8 @@ internal sealed class MountedSource
             {
                 control?.Attach(new Predecessor(
                     _session, server, _status, mount, control, () => Describe(mount, control),
-                    (_session.NegotiatedFlags & InitFlags.FUSE_OVER_IO_URING) == 0 ? null : RingServer.NoUpgrade,
+                    s_namespace is not null ? "its access times are kept by mounts of its own, which end with it"
+                        : (_session.NegotiatedFlags & InitFlags.FUSE_OVER_IO_URING) == 0 ? null : RingServer.NoUpgrade,
                     _logger));
                 Announce(successor);
             }

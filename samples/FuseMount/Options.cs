@@ -183,7 +183,8 @@ internal static class Options
 
     public static readonly Option<string[]> Generic = Several(
         "-o", "a,b=c", "Options as mount(8) has them: each of the above by its name, and ro, rw, suid, dev, noexec, " +
-            "noatime, sync, dirsync, …; default nosuid,nodev, save for root as /sbin/mount.fuse.ptfs");
+            "noatime, sync, dirsync, …; default nosuid,nodev, save for root as /sbin/mount.fuse.ptfs. noatime, " +
+            "nodiratime, relatime and strictatime are for the access times of SOURCE, and need root unless it is mounted so");
 
     public static readonly Option<bool> Sloppy = Switch("--sloppy", "Ignore what is not known in -o", "-s");
     public static readonly Option<bool> NoMtab = Switch(

@@ -115,6 +115,9 @@ internal sealed record Paths(string Source, uint SourceMode, string MountPoint)
         }
     }
 
+    /// <summary>Whether a path is a directory or leads through it.</summary>
+    public static bool IsAtOrBelow(string path, string directory) => path == directory || IsBelow(path, directory);
+
     private static bool IsBelow(string path, string directory) =>
         path.StartsWith(directory == "/" ? directory : directory + '/', StringComparison.Ordinal);
 }

@@ -43,21 +43,8 @@ internal static unsafe class Remount
     // Words that mount(8) has from the mount itself ask for nothing new.
     private static void RefuseAtime(nuint flags, MountTable.Entry mount)
     {
-        nuint present = 0;
-        foreach (string word in mount.Options)
-        {
-            _ = MountFlags.TryApply(word, ref present);
-        }
-
-        // Of the three the kernel does not name the strict one.
-        bool isStrict = !MountFlags.HasAtime(present) ||
-            mount.Options.All(word => word is not ("noatime" or "relatime"));
-        if (isStrict)
-        {
-            _ = MountFlags.TryApply("strictatime", ref present);
-        }
-
-        if (MountFlags.HasAtime(flags) && MountFlags.Atime(flags) != MountFlags.Atime(present))
+        if (MountFlags.HasAtime(flags) &&
+            MountFlags.Atime(flags) != MountFlags.Atime(MountFlags.Of(mount.Options)))
         {
             throw new MountException(
                 "a remount cannot change how access times are kept: unmount it, and mount it anew with that option");
