@@ -32,6 +32,8 @@ internal static unsafe partial class Libc
     public const int F_SETFD = 2;
     public const int F_GETFL = 3;
     public const int F_SETFL = 4;
+    public const int F_ADD_SEALS = 1033;
+    public const int F_SEAL_SHRINK = 2;
     public const int FD_CLOEXEC = 1;
     public const int EFD_CLOEXEC = 0x80000;
     public const int EFD_NONBLOCK = 0x800;
@@ -42,6 +44,7 @@ internal static unsafe partial class Libc
     public const short POLLIN = 1;
     public const int PROT_READ = 1;
     public const int PROT_WRITE = 2;
+    public const int PROT_EXEC = 4;
     public const int MAP_SHARED = 1;
     public const int MAP_NORESERVE = 0x4000;
     public const int RLIMIT_NOFILE = 7;
@@ -129,6 +132,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial byte* mmap(void* address, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc")]
+    public static partial int mprotect(void* address, nuint length, int protection);
+
+    [LibraryImport("libc")]
+    public static partial int sigaction(int signal, void* action, void* old);
 
     [LibraryImport("libc")]
     public static partial int munmap(void* address, nuint length);

@@ -18,8 +18,8 @@ internal sealed unsafe class MappedRegion : GuestRegion
 
     /// <summary>Maps a region.</summary>
     /// <remarks>
-    /// The memory has to be there: an access behind the file's end would be a SIGBUS. That the VMM does not shorten
-    /// the file later is trusted, as it is trusted with the guest itself.
+    /// The memory has to be there, and to stay: where the kernel can keep a file from getting shorter (a memfd that takes
+    /// seals) it does from here on. What goes all the same is answered by <see cref="LostMemory"/>.
     /// </remarks>
     /// <exception cref="VhostException">It makes no sense, or the system refuses.</exception>
     public static MappedRegion Map(in MemoryRegionInfo info, SafeFileHandle fd)
@@ -39,6 +39,9 @@ internal sealed unsafe class MappedRegion : GuestRegion
             throw new VhostException("a memory region in a descriptor that is no regular file");
         }
 
+        // Before the size is asked for. Refused by every other kind of file, and that is no fault.
+        _ = Libc.fcntl(Libc.Number(fd), Libc.F_ADD_SEALS, Libc.F_SEAL_SHRINK);
+        _ = DescriptorKind.IsMemory(fd, out size);
         if (size < info.Offset + info.Length)
         {
             throw new VhostException(
@@ -49,11 +52,24 @@ internal sealed unsafe class MappedRegion : GuestRegion
         nuint length = (nuint)(info.Offset + info.Length);
         byte* mapping = Libc.mmap(
             null, length, Libc.PROT_READ | Libc.PROT_WRITE, Libc.MAP_SHARED | Libc.MAP_NORESERVE, Libc.Number(fd), 0);
-        return (nint)mapping != -1
-            ? new MappedRegion(info, mapping, length)
-            : throw new VhostException($"memory cannot be mapped: {Libc.Describe(Libc.LastError)}");
+        if ((nint)mapping == -1)
+        {
+            throw new VhostException($"memory cannot be mapped: {Libc.Describe(Libc.LastError)}");
+        }
+
+        if (!LostMemory.TryCover(mapping, length))
+        {
+            _ = Libc.munmap(mapping, length);
+            throw new VhostException("a memory region more than can be watched");
+        }
+
+        return new MappedRegion(info, mapping, length);
     }
 
     // Sound: the mapping is this object's own, and no map has it any more.
-    protected override void Unmap() => _ = Libc.munmap(_mapping, _mappingLength);
+    protected override void Unmap()
+    {
+        LostMemory.Uncover(_mapping);
+        _ = Libc.munmap(_mapping, _mappingLength);
+    }
 }

@@ -70,9 +70,9 @@ internal static unsafe partial class VhostNative
         return true;
     }
 
-    public static int NewMemory(long size)
+    public static int NewMemory(long size, bool takesSeals = false)
     {
-        int fd = MemFdCreate(Bytes.Z("guest"), 1);
+        int fd = MemFdCreate(Bytes.Z("guest"), takesSeals ? 3u : 1u);
         return fd >= 0 && Native.FTruncate(fd, size) == 0
             ? fd
             : throw new InvalidOperationException($"no memfd: {Marshal.GetLastPInvokeErrorMessage()}");
