@@ -150,8 +150,12 @@ public sealed class KillprivTests : DescriptorCheck
                 caller,
                 new CopyFileRangeRequest
                 {
-                    NodeIn = entry.Node, HandleIn = file.Handle,
-                    NodeOut = entry.Node, HandleOut = file.Handle, OffsetOut = 4096, Length = 4,
+                    NodeIn = entry.Node,
+                    HandleIn = file.Handle,
+                    NodeOut = entry.Node,
+                    HandleOut = file.Handle,
+                    OffsetOut = 4096,
+                    Length = 4,
                 },
                 out _),
         };
