@@ -158,7 +158,7 @@ internal static partial class CommandLine
 
     private static PassthroughConfig CreateConfig(ParseResult result, bool readOnly)
     {
-        var defaults = new PassthroughConfig();
+        PassthroughConfig defaults = Presets.Defaults(result, readOnly);
         bool export = result.GetValue(Options.Export);
         var config = new PassthroughConfig
         {
@@ -168,7 +168,7 @@ internal static partial class CommandLine
             DirAttrTimeout = result.GetValue(Options.DirAttrTimeout),
             NegativeTimeout = result.GetValue(Options.NegativeTimeout) ?? defaults.NegativeTimeout,
             CachePolicy = result.GetValue(Options.Cache) ?? defaults.CachePolicy,
-            Writeback = result.GetValue(Options.Writeback),
+            Writeback = result.GetValue(Options.Writeback) || defaults.Writeback,
             Xattr = result.GetValue(Options.Xattr),
             PosixAcl = result.GetValue(Options.PosixAcl),
             NoOpen = result.GetValue(Options.NoOpen),
@@ -181,12 +181,13 @@ internal static partial class CommandLine
             NoReaddir = result.GetValue(Options.NoReaddir),
             Readdirplus = !result.GetValue(Options.NoReaddirplus),
             SealSize = result.GetValue(Options.SealSize),
-            PosixLocks = result.GetValue(Options.PosixLocks),
-            FlockLocks = result.GetValue(Options.FlockLocks),
+            PosixLocks = result.GetValue(Options.PosixLocks) || defaults.PosixLocks,
+            FlockLocks = result.GetValue(Options.FlockLocks) || defaults.FlockLocks,
             EnableMntid = result.GetValue(Options.EnableMntid),
             UseHostIno = result.GetValue(Options.UseHostIno),
             AllowDirectIo = !result.GetValue(Options.NoDirectIo),
-            BackingFiles = result.GetValue(Options.Passthrough),
+            BackingFiles = result.GetValue(Options.Passthrough) || defaults.BackingFiles,
+            DirectMappings = defaults.DirectMappings && !result.GetValue(Options.NoDirectMappings),
             ReadOnly = readOnly,
             // Somebody has to check what other users may do: the kernel, or else the host as each of them.
             CheckPermissions = result.GetValue(Options.AllowOther) && !result.GetValue(Options.DefaultPermissions),
@@ -196,10 +197,12 @@ internal static partial class CommandLine
                 ?? (export ? RetainedForExport : defaults.RetainedMappings),
             ClearUmask = true, // this program does nothing but serve
         };
+        Presets.Check(result, config);
         IReadOnlyList<string> faults = PassthroughConfigValidator.Validate(config);
         return faults.Count == 0
             ? config
-            : throw new MountException(AsOptionNames(faults[0]).TrimEnd('.'), Fault.Usage);
+            : throw new MountException(
+                AsOptionNames(faults[0]).TrimEnd('.') + Presets.Explain(result), Fault.Usage);
     }
 
     /// <summary>

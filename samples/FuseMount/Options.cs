@@ -49,6 +49,14 @@ internal static class Options
         Arity = ArgumentArity.ZeroOrOne,
     };
 
+    public static readonly Option<bool> Shared = Switch(
+        "--shared", "Others change SOURCE as well, and nothing is lost or stale: what they write, rename and lock counts " +
+            "at once. Implies --posix-locks, --flock-locks, --passthrough, all timeouts 0, and where the kernel cannot " +
+            "read and write by itself --cache never without shared mappings");
+    public static readonly Option<bool> Exclusive = Switch(
+        "--exclusive", "Nobody else changes SOURCE while it is mounted. Implies --cache always, --writeback and timeouts " +
+            "of a day");
+
     public static readonly Option<CachePolicy?> Cache = Choice<CachePolicy>(
         "--cache", "What the kernel may cache of contents; default auto: until the next open");
 
@@ -110,6 +118,9 @@ internal static class Options
     public static readonly Option<bool> NoReaddirplus = Switch("--no-readdirplus", "List names without attributes");
     public static readonly Option<bool> EnableMntid = Switch("--enable-mntid", "Tell inodes apart by mount as well");
     public static readonly Option<bool> NoDirectIo = Switch("--no-direct-io", "Drop O_DIRECT from every open");
+    public static readonly Option<bool> NoDirectMappings = Switch(
+        "--no-direct-mappings", "Refuse mmap with MAP_SHARED (ENODEV) for files that are not cached (--cache never or " +
+            "metadata)");
     public static readonly Option<bool> AnnounceSubmounts = Switch(
         "--announce-submounts", "Tell the kernel where other mounts begin below SOURCE");
     public static readonly Option<bool> Passthrough = Switch(
@@ -193,10 +204,11 @@ internal static class Options
     public static RootCommand CreateCommand() => new(Description)
     {
         Source, MountPoint,
+        Shared, Exclusive,
         Cache, EntryTimeout, AttrTimeout, DirEntryTimeout, DirAttrTimeout, NegativeTimeout,
         Writeback, Xattr, PosixAcl, XattrMap, NoOpen, NoOpenFiles, NoOpendir, KillprivV2, InodeFileHandles, FdBudget,
         MaxNodes, UseHostIno, SealSize, PosixLocks, FlockLocks, NoReaddir, NoReaddirplus, EnableMntid, NoDirectIo,
-        AnnounceSubmounts, Passthrough,
+        NoDirectMappings, AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, Upgrade, UidMap, GidMap, UnmappedIds,
         AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,

@@ -14,7 +14,7 @@ namespace PassthroughFs.Core.Passthrough;
 /// <see cref="CachePolicy.Never"/> and <see cref="CachePolicy.Metadata"/>. Every other conflict is refused by
 /// <see cref="PassthroughConfigValidator"/>.
 /// </remarks>
-public sealed class PassthroughConfig
+public sealed partial class PassthroughConfig
 {
     private bool _frozen;
 
@@ -164,6 +164,14 @@ public sealed class PassthroughConfig
     /// </remarks>
     public bool BackingFiles { get; set => field = Changed(value); }
 
+    /// <summary>
+    /// Let programs map files with MAP_SHARED that are open for direct I/O (<see cref="CachePolicy.Never"/> and
+    /// <see cref="CachePolicy.Metadata"/>, FUSE_DIRECT_IO_ALLOW_MMAP). Such a mapping is the client's cache: it does not
+    /// see what others write, and they see its stores late. Off, such an <c>mmap(2)</c> is ENODEV. Files that the client
+    /// reads and writes by itself (<see cref="BackingFiles"/>) are mapped as the host maps them, either way. Default on.
+    /// </summary>
+    public bool DirectMappings { get; set => field = Changed(value); } = true;
+
     /// <summary>Refuse every change with EROFS. Default off.</summary>
     public bool ReadOnly { get; set => field = Changed(value); }
 
@@ -241,7 +249,7 @@ public sealed class PassthroughConfig
                 InitFlags.FUSE_ABORT_ERROR;
 
             // What is opened for direct I/O, by the policy or by a program, programs still want to map.
-            wanted |= InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP;
+            wanted |= If(DirectMappings, InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP);
             if (Readdirplus)
             {
                 wanted |= InitFlags.FUSE_DO_READDIRPLUS | InitFlags.FUSE_READDIRPLUS_AUTO;

@@ -31,6 +31,7 @@ public sealed unsafe partial class PassthroughFileSystem
         else if (Config.BackingFiles)
         {
             PassthroughLog.NoBackingFiles(_logger);
+            NoteNoMappings();
         }
     }
 
@@ -95,10 +96,19 @@ public sealed unsafe partial class PassthroughFileSystem
         if (forGood)
         {
             PassthroughLog.BackingFilesSwitchedOff(_logger, error);
+            NoteNoMappings();
         }
         else
         {
             PassthroughLog.BackingFileRefused(_logger, error);
+        }
+    }
+
+    private void NoteNoMappings()
+    {
+        if (!Config.DirectMappings && Config.CachePolicy is CachePolicy.Never or CachePolicy.Metadata)
+        {
+            PassthroughLog.NoMappings(_logger);
         }
     }
 }

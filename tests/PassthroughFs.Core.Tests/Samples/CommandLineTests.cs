@@ -48,6 +48,16 @@ public sealed class CommandLineTests
         ("--no-readdirplus", ["Readdirplus=False"]),
         ("--enable-mntid", ["EnableMntid=True"]),
         ("--no-direct-io", ["AllowDirectIo=False"]),
+        ("--no-direct-mappings", ["DirectMappings=False"]),
+        ("--shared",
+            ["EntryTimeout=0", "AttrTimeout=0", "CachePolicy=Never", "PosixLocks=True", "FlockLocks=True",
+                "BackingFiles=True", "DirectMappings=False"]),
+        ("--shared --attr-timeout 0 --flock-locks",
+            ["EntryTimeout=0", "AttrTimeout=0", "CachePolicy=Never", "PosixLocks=True", "FlockLocks=True",
+                "BackingFiles=True", "DirectMappings=False"]),
+        ("--exclusive",
+            ["EntryTimeout=86400", "AttrTimeout=86400", "NegativeTimeout=86400", "CachePolicy=Always",
+                "Writeback=True"]),
         ("--announce-submounts", ["AnnounceSubmounts=True"]),
         ("--passthrough", ["BackingFiles=True"]),
         ("--export", ["ExportSupport=True", "RetainedMappings=1000000"]),
@@ -319,6 +329,17 @@ public sealed class CommandLineTests
     [InlineData(
         "/source /mount --flock-locks --no-open --cache always", "--flock-locks conflicts with --no-open: flock")]
     [InlineData("/source /mount --passthrough --no-direct-io", "--passthrough conflicts with")]
+    [InlineData("/source /mount --shared --no-direct-io", "--passthrough conflicts with")]
+    [InlineData("/source /mount --shared --exclusive", "--shared conflicts with --exclusive")]
+    [InlineData("/source /mount --shared --writeback", "--shared conflicts with --writeback")]
+    [InlineData("/source /mount --shared --entry-timeout 1", "--shared conflicts with --entry-timeout")]
+    [InlineData("/source /mount --shared --dir-attr-timeout 1", "--shared conflicts with --dir-attr-timeout")]
+    [InlineData("/source /mount --shared --cache metadata", "--shared conflicts with --cache")]
+    [InlineData("/source /mount --shared --no-open", "--shared conflicts with --no-open")]
+    [InlineData("/source /mount --shared --io-uring", "--shared conflicts with --io-uring")]
+    [InlineData("/source /mount --exclusive --cache never", "--exclusive conflicts with --cache")]
+    [InlineData("/source /mount --exclusive --passthrough", "--exclusive conflicts with --passthrough")]
+    [InlineData("/source /mount --exclusive --posix-locks", "--exclusive conflicts with --posix-locks")]
     [InlineData("/source /mount -o read_only --writeback", "--read-only conflicts with --writeback")]
     [InlineData("--mount /a=/srv/a", "with --mount, MOUNTPOINT alone is needed")]
     [InlineData("--mount /a=/srv/a /source /mount", "with --mount, MOUNTPOINT alone is needed")]
