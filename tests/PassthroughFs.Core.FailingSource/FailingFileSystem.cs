@@ -90,22 +90,26 @@ internal sealed class FailingFileSystem(IFileSystem inner, Faults faults) : Dele
     public override Errno Write(
         in RequestContext context, NodeId node, Handle handle, in WriteRequest request, ref DataSource source)
     {
-        long length = source.Remaining;
-        Errno result = faults.Meet(nameof(Write), Name(node), (long)request.Offset, ref length);
-        if (result != Errno.OK || length == source.Remaining)
-        {
-            return result == Errno.OK ? base.Write(context, node, handle, request, ref source) : result;
-        }
-
+        long length;
+        Errno result;
         Span<IoSegment> segments = stackalloc IoSegment[MaxSegments];
-        DataSource part = new(segments[..source.Peek(segments)], length);
-        result = base.Write(context, node, handle, request, ref part);
-        source.Advance(part.Consumed);
+        do
+        {
+            length = source.Remaining;
+            WriteRequest rest = request with { Offset = request.Offset + (ulong)source.Consumed };
+            result = faults.Meet(nameof(Write), Name(node), (long)rest.Offset, ref length);
+            if (result == Errno.OK)
+            {
+                DataSource part = new(segments[..source.Peek(segments)], length);
+                result = base.Write(context, node, handle, rest, ref part);
+                source.Advance(part.Consumed);
+            }
+        }
+        while (result == Errno.OK && source.Remaining > 0 &&
+            (request.WriteFlags & WriteFlags.FUSE_WRITE_CACHE) != 0);
 
         // The page cache of who mounts this takes no less than all, as it would from a disk.
-        return result == Errno.OK && (request.WriteFlags & WriteFlags.FUSE_WRITE_CACHE) != 0
-            ? faults.Meet(nameof(Write), Name(node), (long)request.Offset + part.Consumed, ref length)
-            : result;
+        return result;
     }
 
     public override Errno CopyFileRange(in RequestContext context, in CopyFileRangeRequest request, out ulong copied)

@@ -15,7 +15,8 @@ internal sealed class FaultyMount : IDisposable
 
     /// <param name="options">Of the mount program, with spaces between them.</param>
     /// <param name="prepare">What is there before the mount.</param>
-    public FaultyMount(string options, Action<string>? prepare = null)
+    /// <param name="seconds">How long the mount may be there.</param>
+    public FaultyMount(string options, Action<string>? prepare = null, int seconds = 60)
     {
         Source = new FailingSource();
         try
@@ -23,7 +24,7 @@ internal sealed class FaultyMount : IDisposable
             prepare?.Invoke(Source.Host);
             Mount = MountProcess.Start(
                 Source.Path, _at.Path, options.Split(' ', StringSplitOptions.RemoveEmptyEntries));
-            _watchdog = new Watchdog(Mount);
+            _watchdog = new Watchdog(Mount, seconds);
         }
         catch
         {

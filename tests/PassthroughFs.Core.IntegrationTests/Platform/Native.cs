@@ -112,6 +112,9 @@ internal static unsafe partial class Native
     public static partial nint CopyFileRange(
         int from, long* fromOffset, int to, long* toOffset, nuint count, uint flags);
 
+    [LibraryImport(Libc, EntryPoint = "posix_fadvise")]
+    public static partial int FAdvise(int fd, long offset, long length, int advice);
+
     [LibraryImport(Libc, EntryPoint = "statfs", SetLastError = true)]
     public static partial int StatFs(byte[] path, byte* buffer);
 

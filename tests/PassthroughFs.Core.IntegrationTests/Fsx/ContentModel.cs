@@ -1,0 +1,149 @@
+using System;
+
+namespace PassthroughFs.Core.IntegrationTests.Fsx;
+
+/// <summary>
+/// What one file may hold: for each byte all values that a reader may find. There is one where everything went well;
+/// after a change that failed the old and the new one may be there.
+/// </summary>
+internal sealed class ContentModel(int capacity)
+{
+    private const int Words = 4;
+
+    private readonly ulong[] _possible = new ulong[capacity * Words];
+    private readonly byte[] _last = new byte[capacity];
+    private readonly bool[] _pending = new bool[capacity];
+    private int _pendingEnd;
+
+    /// <summary>How long the file is, in bytes.</summary>
+    public int Size { get; private set; }
+
+    /// <summary>How long it is on the host at least.</summary>
+    public int SizeOnHost { get; private set; }
+
+    /// <summary>The values written last, which are all there are where nothing fails.</summary>
+    public ReadOnlySpan<byte> Last => _last.AsSpan(0, Size);
+
+    /// <summary>Data that the host has.</summary>
+    public void Store(int offset, ReadOnlySpan<byte> data)
+    {
+        Grow(offset + data.Length);
+        SizeOnHost = Math.Max(SizeOnHost, offset + data.Length);
+        for (int i = 0; i < data.Length; i++)
+        {
+            Clear(offset + i);
+            Add(offset + i, data[i]);
+            _pending[offset + i] = false;
+        }
+    }
+
+    /// <summary>Data that the client has, and the host when the file is synchronised.</summary>
+    public void StoreLater(int offset, ReadOnlySpan<byte> data)
+    {
+        StoreMaybe(offset, data);
+        _pending.AsSpan(offset, data.Length).Fill(true);
+        _pendingEnd = Math.Max(_pendingEnd, offset + data.Length);
+    }
+
+    /// <summary>Data that may be there or not, as somebody was told that they failed.</summary>
+    public void StoreMaybe(int offset, ReadOnlySpan<byte> data)
+    {
+        Grow(offset + data.Length);
+        for (int i = 0; i < data.Length; i++)
+        {
+            Add(offset + i, data[i]);
+            _pending[offset + i] = false;
+        }
+    }
+
+    /// <summary>Cuts the file, or makes it longer by zeros; the host has done it.</summary>
+    public void SetSize(int size)
+    {
+        for (int i = size; i < Size; i++)
+        {
+            Clear(i);
+            Add(i, 0);
+            _pending[i] = false;
+        }
+
+        Grow(size);
+        Size = size;
+        SizeOnHost = size;
+        _pendingEnd = Math.Min(_pendingEnd, size);
+    }
+
+    /// <summary>The size that the client sees after a change that failed, whose data are known by then.</summary>
+    public void Adopt(int size)
+    {
+        int onHost = Math.Min(SizeOnHost, size);
+        SetSize(size);
+        SizeOnHost = onHost;
+    }
+
+    /// <summary>Copies a range; the host has done it.</summary>
+    public void Copy(int from, int to, int length)
+    {
+        Grow(to + length);
+        SizeOnHost = Math.Max(SizeOnHost, to + length);
+        _possible.AsSpan(from * Words, length * Words).CopyTo(_possible.AsSpan(to * Words));
+        _last.AsSpan(from, length).CopyTo(_last.AsSpan(to));
+        _pending.AsSpan(to, length).Clear();
+    }
+
+    /// <summary>What was stored later in a range is on the host now.</summary>
+    public void Synchronised(int from, int end)
+    {
+        for (int i = from; i < Math.Min(end, _pendingEnd); i++)
+        {
+            if (_pending[i])
+            {
+                Clear(i);
+                Add(i, _last[i]);
+                _pending[i] = false;
+                SizeOnHost = Math.Max(SizeOnHost, i + 1);
+            }
+        }
+    }
+
+    /// <summary>Somebody was told that something of what was stored later is not on the host.</summary>
+    public void Failed()
+    {
+        _pending.AsSpan(0, _pendingEnd).Clear();
+        _pendingEnd = 0;
+    }
+
+    /// <summary>The first place whose byte cannot be what was found; -1 if there is none.</summary>
+    public int FindWrong(int offset, ReadOnlySpan<byte> found)
+    {
+        int same = found.CommonPrefixLength(_last.AsSpan(offset, found.Length));
+        for (int i = same; i < found.Length; i++)
+        {
+            int value = found[i];
+            if ((_possible[((offset + i) * Words) + (value >> 6)] & (1UL << (value & 63))) == 0)
+            {
+                return offset + i;
+            }
+        }
+
+        return -1;
+    }
+
+    private void Grow(int size)
+    {
+        for (int i = Size; i < size; i++)
+        {
+            Clear(i);
+            Add(i, 0);
+        }
+
+        Size = Math.Max(Size, size);
+    }
+
+    private void Clear(int at) => _possible.AsSpan(at * Words, Words).Clear();
+
+    private void Add(int at, byte value)
+    {
+        _possible[(at * Words) + (value >> 6)] |= 1UL << (value & 63);
+        _last[at] = value;
+    }
+}
