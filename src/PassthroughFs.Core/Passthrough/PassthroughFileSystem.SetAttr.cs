@@ -45,7 +45,8 @@ public sealed unsafe partial class PassthroughFileSystem
                 return result == Errno.OK ? Stat(node, fd.Value, out reply) : result;
             }
 
-            result = BecomeCaller(context, out ProcessIdentity.Switched switched);
+            ProcessIdentity.Switched switched = ProcessIdentity.Switched.Nothing;
+            result = AreTimesOfWrites(file, request.Valid) ? Errno.OK : BecomeCaller(context, out switched);
             if (result != Errno.OK)
             {
                 return result;
@@ -65,6 +66,14 @@ public sealed unsafe partial class PassthroughFileSystem
                 : result;
         }
     }
+
+    /// <summary>
+    /// Whether a client that collects writes tells of the time of those that it has sent: it names the file that they went
+    /// to, which no program's change of times does, and whoever may write to a file may not set its times.
+    /// </summary>
+    private bool AreTimesOfWrites(in OpenFile file, SetAttrFields valid) =>
+        _writeback && !file.IsNone && (file.Flags & Linux.O_ACCMODE) != Linux.O_RDONLY &&
+        (valid & Settable) == SetAttrFields.FATTR_MTIME;
 
     private Errno Set(in RequestContext context, in NodeFd fd, in OpenFile file, in SetAttrRequest request)
     {

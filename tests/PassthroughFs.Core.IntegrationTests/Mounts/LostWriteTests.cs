@@ -156,4 +156,38 @@ public sealed class LostWriteTests
         Assert.Contains(expected, result.Out, StringComparison.Ordinal);
         Assert.Single(Directory.GetFiles(at.Path));
     }
+
+    [Theory]
+    [InlineData("--allow-other", "--writeback")]
+    [InlineData("--allow-other", "--default-permissions", "--writeback")]
+    public void Whoever_may_write_to_somebody_elses_file_has_its_writes_collected(params string[] options)
+    {
+        const string Script = """
+            import os, sys
+            path = sys.argv[1]
+            fd = os.open(path, os.O_RDWR)
+            os.write(fd, b'abc'); os.fsync(fd); os.close(fd)
+            os.truncate(path, 2)
+            fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
+            os.write(fd, b'x'); os.close(fd)
+            try:
+                os.utime(path, (1, 1))
+                print('its times')
+            except PermissionError:
+                print('no times')
+            """;
+        Require.Program("/usr/bin/python3", "setpriv");
+        using var fixture = new MountFixture(Backing.Disk, options);
+        File.WriteAllText(Path.Combine(fixture.Source, "f"), "hello");
+        File.SetUnixFileMode(fixture.Source, (UnixFileMode)0x1ff);
+        File.SetUnixFileMode(Path.Combine(fixture.Source, "f"), (UnixFileMode)0x1b6);
+        ShellResult result = Shell.Run(
+            "setpriv",
+            [
+                "--reuid", "65534", "--regid", "65534", "--clear-groups", "/usr/bin/python3", "-c", Script,
+                Path.Combine(fixture.Path, "f"),
+            ]);
+        Assert.Equal((0, "no times\n"), (result.ExitCode, result.Out));
+        Assert.Equal("x", File.ReadAllText(Path.Combine(fixture.Source, "f")));
+    }
 }
