@@ -179,8 +179,7 @@ public sealed class LostWriteTests
         Require.Program("/usr/bin/python3", "setpriv");
         using var fixture = new MountFixture(Backing.Disk, options);
         File.WriteAllText(Path.Combine(fixture.Source, "f"), "hello");
-        File.SetUnixFileMode(fixture.Source, (UnixFileMode)0x1ff);
-        File.SetUnixFileMode(Path.Combine(fixture.Source, "f"), (UnixFileMode)0x1b6);
+        Shell.Script("chmod 777 .; chmod 666 f", fixture.Source);
         ShellResult result = Shell.Run(
             "setpriv",
             [

@@ -338,9 +338,22 @@ public sealed class TreeTests : IDisposable
         return reader.ReadToEnd();
     }
 
-    // By the newest socket in root's place: tests run one after the other.
-    private string OrderDirectly(string line) => OrderDirectly(
-        line, new DirectoryInfo("/run/ptfs-mount").GetFiles("*.sock").MaxBy(file => file.LastWriteTimeUtc)!.FullName);
+    private string OrderDirectly(string line) => OrderDirectly(line, ControlSocket());
+
+    // The one on which the mount's own process listens: others of the machine have theirs in the same place.
+    private string ControlSocket()
+    {
+        string[] own =
+        [
+            .. Directory.GetFileSystemEntries($"/proc/{_mount!.Pid}/fd")
+                .Select(fd => new FileInfo(fd).LinkTarget ?? "")
+                .Where(target => target.StartsWith("socket:[", StringComparison.Ordinal))
+                .Select(target => target["socket:[".Length..^1]),
+        ];
+        return File.ReadLines("/proc/net/unix")
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .First(words => words.Length == 8 && own.Contains(words[6]) && words[7].EndsWith(".sock", StringComparison.Ordinal))[7];
+    }
 
     private void ReadUntil(CancellationToken stop)
     {
