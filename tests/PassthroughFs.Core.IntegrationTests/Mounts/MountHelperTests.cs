@@ -158,7 +158,7 @@ public sealed class MountHelperTests
             mountpoint -q /sys/fs/fuse/connections || mount -t fusectl fusectl /sys/fs/fuse/connections
             waiting=/sys/fs/fuse/connections/$(mountpoint -d "$SBIN/hangs" | cut -d: -f2)/waiting
             kill -STOP $server
-            env --default-signal=INT "$PTFS" "$SBIN/hangs/in" "$AT" 2> "$SBIN/said" &
+            env --default-signal=INT,TERM,HUP "$PTFS" "$SBIN/hangs/in" "$AT" 2> "$SBIN/said" &
             helper=$!
             until test "$(cat $waiting)" != 0; do sleep 0.05; done
             child=$(pgrep -P $helper)
