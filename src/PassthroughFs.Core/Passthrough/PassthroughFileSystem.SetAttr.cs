@@ -61,7 +61,8 @@ public sealed unsafe partial class PassthroughFileSystem
 
             // It may be that the name leads to another file by now, and that one was meant.
             result = Stat(node, fd.Value, out reply);
-            return result == Errno.OK && file.IsNone && IsGone(fd.Inode, fd.Value, reply.Attributes.Nlink)
+            return result == Errno.OK && file.IsNone && !MayBeTimesOfWrites(request.Valid) &&
+                IsGone(fd.Inode, fd.Value, reply.Attributes.Nlink)
                 ? Errno.ESTALE
                 : result;
         }
@@ -72,8 +73,14 @@ public sealed unsafe partial class PassthroughFileSystem
     /// to, which no program's change of times does, and whoever may write to a file may not set its times.
     /// </summary>
     private bool AreTimesOfWrites(in OpenFile file, SetAttrFields valid) =>
-        _writeback && !file.IsNone && (file.Flags & Linux.O_ACCMODE) != Linux.O_RDONLY &&
-        (valid & Settable) == SetAttrFields.FATTR_MTIME;
+        !file.IsNone && (file.Flags & Linux.O_ACCMODE) != Linux.O_RDONLY && MayBeTimesOfWrites(valid);
+
+    /// <summary>
+    /// The same where it names no file: nobody has it open any more, and it may have no name either. An error would be
+    /// that of whoever syncs.
+    /// </summary>
+    private bool MayBeTimesOfWrites(SetAttrFields valid) =>
+        _writeback && (valid & Settable) == SetAttrFields.FATTR_MTIME;
 
     private Errno Set(in RequestContext context, in NodeFd fd, in OpenFile file, in SetAttrRequest request)
     {

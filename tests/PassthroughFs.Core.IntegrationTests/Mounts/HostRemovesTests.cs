@@ -78,6 +78,14 @@ public sealed class HostRemovesTests
         assert ctypes.CDLL(None).linkat(-100, f'/proc/self/fd/{fd}'.encode(), -100, f'{M}/linked'.encode(), 0x400) == 0
         assert open(f'{S}/linked').read() == 'fo'
 
+        # Of what was removed and is still known nobody who syncs hears.
+        os.close(made('known'))
+        known = os.open(f'{M}/known', os.O_PATH)
+        os.unlink(f'{M}/known')
+        root = os.open(M, os.O_RDONLY)
+        assert ctypes.CDLL(None, use_errno=True).syncfs(root) == 0, os.strerror(ctypes.get_errno())
+        os.close(known)
+
         # Another name of it leads to the same file.
         open(f'{M}/a', 'w').write('one'); os.link(f'{M}/a', f'{M}/b')
         os.stat(f'{M}/a'); os.stat(f'{M}/b'); os.unlink(f'{S}/a')
