@@ -109,7 +109,10 @@ public interface IFileSystem
     /// <param name="node">The node.</param>
     /// <param name="request">What to change; what its <see cref="SetAttrRequest.Valid"/> leaves out stays.</param>
     /// <param name="reply">All attributes as they are afterwards.</param>
-    /// <returns>EPERM, EISDIR for the size of a directory, EINVAL for that of anything but a file, EFBIG, …</returns>
+    /// <returns>
+    /// EPERM, EISDIR for the size of a directory, EINVAL for that of anything but a file, EFBIG, ESTALE as
+    /// <see cref="Open"/> without a handle, …
+    /// </returns>
     Errno SetAttr(in RequestContext context, NodeId node, in SetAttrRequest request, out AttrReply reply)
     {
         reply = default;
@@ -285,7 +288,7 @@ public interface IFileSystem
     /// <param name="value">The value, at most <see cref="Linux.XATTR_SIZE_MAX"/> bytes.</param>
     /// <param name="flags">XATTR_CREATE, XATTR_REPLACE or 0.</param>
     /// <param name="killSgid">Remove the set-group-id bit (FUSE_SETXATTR_ACL_KILL_SGID).</param>
-    /// <returns>EEXIST, ENODATA, EOPNOTSUPP, ERANGE, … ENOSYS: do not ask again.</returns>
+    /// <returns>EEXIST, ENODATA, EOPNOTSUPP, ERANGE, ESTALE as <see cref="Open"/>, … ENOSYS: do not ask again.</returns>
     Errno SetXattr(
         in RequestContext context, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags,
         bool killSgid) => Errno.ENOSYS;
@@ -316,7 +319,7 @@ public interface IFileSystem
     }
 
     /// <summary>Removes an extended attribute.</summary>
-    /// <returns>ENODATA, … ENOSYS: do not ask again.</returns>
+    /// <returns>ENODATA, ESTALE as <see cref="Open"/>, … ENOSYS: do not ask again.</returns>
     Errno RemoveXattr(in RequestContext context, NodeId node, ReadOnlySpan<byte> name) => Errno.ENOSYS;
 
     /// <summary>
@@ -461,6 +464,11 @@ public interface IFileSystem
         in RequestContext context, NodeId node, Handle handle, uint mode, ulong offset, ulong length) => Errno.ENOSYS;
 
     /// <summary>Finds the next data or hole of a file.</summary>
+    /// <remarks>
+    /// With <see cref="InitFlags.FUSE_WRITEBACK_CACHE"/> agreed on, answer ENOSYS: the client may hold data of the file
+    /// that it has not sent yet, and would take them for a hole. A Linux client then counts a whole file as data, for as
+    /// long as the session lasts.
+    /// </remarks>
     /// <param name="context">Who asks.</param>
     /// <param name="node">The node.</param>
     /// <param name="handle">An open file of it.</param>

@@ -109,6 +109,13 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, Handle handle, ulong offset, uint whence, out ulong result)
     {
         result = 0;
+        if (_writeback)
+        {
+            // The client holds data that the host does not know: only the client may say what is a hole. It does so,
+            // without asking again, after this answer.
+            return Errno.ENOSYS;
+        }
+
         if (whence is not (Linux.SEEK_DATA or Linux.SEEK_HOLE))
         {
             return Errno.EINVAL;

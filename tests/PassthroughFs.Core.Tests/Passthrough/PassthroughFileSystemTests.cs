@@ -33,6 +33,28 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         Assert.Equal(0, read);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Holes_are_the_clients_business_where_it_writes_back(bool underFront)
+    {
+        using var fs = New(config => (config.DoImport, config.Writeback) = (!underFront, true));
+        Assert.Equal(Errno.OK, fs.Import());
+        _directory.File("f", "content");
+        foreach (bool offered in new[] { true, false })
+        {
+            Assert.Equal(Errno.OK, fs.Init(default, offered ? InitFlags.FUSE_WRITEBACK_CACHE : 0, out _));
+            Assert.Equal(Errno.OK, fs.Lookup(default, NodeId.Root, "f", out Entry entry));
+            Assert.Equal(Errno.OK, fs.Open(default, entry.Node, Linux.O_RDONLY, 0, out OpenReply reply));
+            foreach (uint whence in new uint[] { Linux.SEEK_DATA, Linux.SEEK_HOLE })
+            {
+                Errno result = fs.Lseek(default, entry.Node, reply.Handle, 0, whence, out ulong found);
+                Assert.Equal(offered ? Errno.ENOSYS : Errno.OK, result);
+                Assert.Equal(!offered && whence == Linux.SEEK_HOLE ? 7ul : 0, found);
+            }
+        }
+    }
+
     [Fact]
     public void Only_what_is_configured_and_offered_is_accepted()
     {
