@@ -38,7 +38,9 @@ internal static class Presets
         }
         else if (preset == Options.Exclusive)
         {
+            // What it does not decide: nothing is collected where nothing is written, and OPEN may be done without.
             config.UseExclusiveDirectory().Writeback = !readOnly || result.GetValue(Options.Writeback);
+            config.NoOpen = result.GetValue(Options.NoOpen);
         }
 
         return config;

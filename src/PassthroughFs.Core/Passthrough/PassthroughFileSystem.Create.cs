@@ -4,7 +4,7 @@ using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
 
-/// <remarks>Files that are made and opened in one step.</remarks>
+/// <remarks>Files that are made and opened in one step, and the modes of what is made.</remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
     /// <summary>What is left out where a file is made: it is empty, and O_APPEND is a write's.</summary>
@@ -49,6 +49,7 @@ public sealed unsafe partial class PassthroughFileSystem
                     (flags & ~NotAtOnce) | Linux.O_CREAT | Linux.O_EXCL | Linux.O_NOFOLLOW | Linux.O_CLOEXEC, bits);
                 if (fd >= 0)
                 {
+                    _lookAgain.Forget(context.Pid);
                     result = FixMode(directory.Value, fd, bits);
                     return result == Errno.OK
                         ? AddCreated(fd, flags, out entry, out reply)
@@ -158,7 +159,9 @@ public sealed unsafe partial class PassthroughFileSystem
         else
         {
             using HostInode inode = _inodes.Get(entry.Node);
-            result = inode.IsNone ? Errno.EBADF : OpenNode(context, inode, request.Flags, request.OpenFlags, out reply);
+            result = inode.IsNone
+                ? Errno.EBADF
+                : OpenNode(context, inode, request.Flags, request.OpenFlags, isFresh: true, out reply);
         }
 
         if (result != Errno.OK)
@@ -214,6 +217,18 @@ public sealed unsafe partial class PassthroughFileSystem
         return Errno.OK;
     }
 
+    /// <summary>
+    /// Applies the caller's umask, as the kernel would: not where the directory has a default ACL, which takes its
+    /// place.
+    /// </summary>
+    private uint MaskMode(int directory, uint mode, uint umask)
+    {
+        // Without FUSE_DONT_MASK the client has done it.
+        umask &= Linux.ModeBits;
+        bool isMasked = !_dontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
+        return isMasked ? mode : mode & ~umask;
+    }
+
     /// <summary>Gives a new file the mode bits that the process's own umask has kept from it.</summary>
     private Errno FixMode(int directory, int fd, uint bits)
     {
@@ -224,5 +239,13 @@ public sealed unsafe partial class PassthroughFileSystem
 
         int status = Sys.Fchmod(fd, bits);
         return status < 0 ? (Errno)(-status) : Errno.OK;
+    }
+
+    private bool HasDefaultAcl(int directory)
+    {
+        fixed (byte* name = "system.posix_acl_default\0"u8)
+        {
+            return GetXattrOf(directory, name, null, 0) > 0;
+        }
     }
 }

@@ -32,7 +32,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        return OpenNode(context, inode, flags, openFlags, out reply);
+        return OpenNode(context, inode, flags, openFlags, isFresh: false, out reply);
     }
 
     /// <inheritdoc/>

@@ -50,6 +50,11 @@ public sealed unsafe partial class PassthroughFileSystem
             result = LookupAt(directory.Value, path, out entry);
         }
 
+        if (result == Errno.OK)
+        {
+            _lookAgain.Found(context.Pid, entry.Node);
+        }
+
         if (result == Errno.ENOENT && Config.NegativeTimeout > TimeSpan.Zero)
         {
             entry = default;
@@ -186,86 +191,6 @@ public sealed unsafe partial class PassthroughFileSystem
 
         // Only a host that has lost its handles comes here with EAGAIN.
         return result == Errno.EAGAIN ? Errno.EIO : result;
-    }
-
-    /// <summary>Adds an inode whose number may be another live one's: that of its path, if it is not the same.</summary>
-    private Errno AddLinked(ref int fd, in StatxBuffer stat, out NodeId node, out bool isTaken)
-    {
-        int own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
-        Errno result = AddInode(ref fd, stat, _takeHandles, out node, out isTaken);
-        if (result == Errno.OK && own >= 0 && !IsNode(node, own))
-        {
-            _inodes.Forget(node, 1);
-            if (!isTaken)
-            {
-                _ = Sys.Close(fd);
-            }
-
-            fd = own;
-            own = -1;
-            result = AddInode(ref fd, stat, _takeHandles, out node, out isTaken, isApart: true);
-        }
-
-        _ = own < 0 ? 0 : Sys.Close(own);
-        return result;
-    }
-
-    private bool IsNode(NodeId node, int fd)
-    {
-        using HostInode inode = _inodes.Get(node);
-        return inode.IsNone || inode.Fd < 0 || LinkIdentity.IsSame(inode.Fd, fd);
-    }
-
-    private Errno AddInode(
-        ref int fd, in StatxBuffer stat, bool takeHandle, out NodeId node, out bool isTaken, bool isApart = false)
-    {
-        node = NodeId.None;
-        isTaken = false;
-        Errno result = Describe(fd, stat, takeHandle, out NewInode inode);
-        if (result != Errno.OK)
-        {
-            return result;
-        }
-
-        if (isApart)
-        {
-            inode.Key = LinkIdentity.Apart(inode.Key, _proc, fd);
-        }
-
-        if (takeHandle && inode.Handle.IsNone)
-        {
-            NoteNoHandles(inode.Key.Dev);
-        }
-
-        if (inode.Fd >= 0 && !Admit(ref fd))
-        {
-            if (inode.Mount >= 0)
-            {
-                _mounts.Release(inode.Mount);
-            }
-
-            // What is known needs no descriptor more.
-            return _inodes.TryLookup(inode.Key, inode.Birth, out node) == InodeMatch.Found
-                ? Errno.OK
-                : NoteDescriptors(Errno.ENFILE);
-        }
-
-        inode.Fd = inode.Fd >= 0 ? fd : inode.Fd;
-
-        Reach("LookupFd: described");
-        result = _inodes.Add(inode, out node);
-        if (result == Errno.ENOMEM)
-        {
-            result = RefuseNode();
-        }
-
-        isTaken = inode.Fd >= 0 && result != Errno.EAGAIN;
-        if (result == Errno.EAGAIN && inode.Mount >= 0)
-        {
-            _mounts.Release(inode.Mount);
-        }
-
-        return result;
     }
 
     /// <summary>

@@ -312,18 +312,6 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
-    /// Applies the caller's umask, as the kernel would: not where the directory has a default ACL, which takes its
-    /// place.
-    /// </summary>
-    private uint MaskMode(int directory, uint mode, uint umask)
-    {
-        // Without FUSE_DONT_MASK the client has done it.
-        umask &= Linux.ModeBits;
-        bool isMasked = !_dontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
-        return isMasked ? mode : mode & ~umask;
-    }
-
-    /// <summary>
     /// Looks up what was just made, and gives it the mode bits that the process's own umask has kept from it.
     /// </summary>
     /// <remarks>ENOENT as <see cref="LookupMade"/>.</remarks>
@@ -403,13 +391,5 @@ public sealed unsafe partial class PassthroughFileSystem
         // The host has given the object another identity with the link, as overlayfs may: the name leads to that one.
         Errno result = LookupAt(directory, path, out entry);
         return result == Errno.ENOENT ? Errno.ESTALE : result;
-    }
-
-    private bool HasDefaultAcl(int directory)
-    {
-        fixed (byte* name = "system.posix_acl_default\0"u8)
-        {
-            return GetXattrOf(directory, name, null, 0) > 0;
-        }
     }
 }

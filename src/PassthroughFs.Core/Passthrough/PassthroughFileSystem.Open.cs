@@ -10,9 +10,21 @@ namespace PassthroughFs.Core.Passthrough;
 /// </remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
+    private readonly LookAgain _lookAgain = new();
+
     /// <summary>Opens a node for the client.</summary>
+    /// <param name="context">The caller.</param>
+    /// <param name="inode">The node.</param>
+    /// <param name="flags">The client's open flags.</param>
+    /// <param name="openFlags">FUSE's own.</param>
+    /// <param name="isFresh">
+    /// Whether this request has looked it up by its name: then it is the one that is meant, whatever its name leads to
+    /// by now.
+    /// </param>
+    /// <param name="reply">The handle.</param>
     private Errno OpenNode(
-        in RequestContext context, in HostInode inode, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
+        in RequestContext context, in HostInode inode, uint flags, OpenRequestFlags openFlags, bool isFresh,
+        out OpenReply reply)
     {
         reply = default;
         bool truncates = (flags & Linux.O_TRUNC) != 0;
@@ -28,36 +40,29 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (Config.CheckPermissions && (flags & Constants.FMODE_EXEC) != 0 && Linux.S_ISREG(inode.Mode))
         {
-            return OpenProgram(context, inode, out reply);
-        }
-
-        if (truncates)
-        {
-            Errno mayTruncate = CheckNamed(inode);
-            if (mayTruncate != Errno.OK)
-            {
-                return mayTruncate;
-            }
+            return OpenProgram(context, inode, isFresh, out reply);
         }
 
         uint hostFlags = WritebackFlags(flags);
         bool asked = (openFlags & OpenRequestFlags.FUSE_OPEN_KILL_SUIDGID) != 0;
-        Errno result = truncates && _setIdBits.EndWithTruncation(context, asked)
-            ? OpenTruncating(context, inode, hostFlags, out int fd)
-            : OpenInode(context, inode, hostFlags, out fd);
-        if (result != Errno.OK)
-        {
-            return result;
-        }
-
-        // What is truncated was asked before.
-        return !truncates && IsGone(inode, fd)
-            ? CloseAfter(fd, Errno.ESTALE)
-            : AddFile(inode.Node, inode.Key.Dev, fd, hostFlags & ~Linux.O_TRUNC, out reply);
+        Errno result = truncates
+            ? OpenTruncating(context, inode, hostFlags, asked, isFresh, out int fd)
+            : OpenNamed(context, inode, hostFlags, isFresh, out fd);
+        return result == Errno.OK
+            ? AddFile(inode.Node, inode.Key.Dev, fd, hostFlags & ~Linux.O_TRUNC, out reply)
+            : result;
     }
 
-    /// <summary>Opens a file with O_TRUNC, for a caller who may not keep its set-id bits.</summary>
-    private Errno OpenTruncating(in RequestContext context, in HostInode inode, uint flags, out int fd)
+    private Errno OpenNamed(
+        in RequestContext context, in HostInode inode, uint flags, bool isFresh, out int fd)
+    {
+        Errno result = OpenInode(context, inode, flags, out fd);
+        return result == Errno.OK && !isFresh && IsGone(context, inode, fd) ? CloseAfter(fd, Errno.ESTALE) : result;
+    }
+
+    /// <summary>Opens a file with O_TRUNC, once it is known that it is the one that is meant.</summary>
+    private Errno OpenTruncating(
+        in RequestContext context, in HostInode inode, uint flags, bool killSuidgid, bool isFresh, out int fd)
     {
         fd = -1;
         Errno result = GetNode(inode.Node, out NodeFd node);
@@ -68,7 +73,13 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (node)
         {
-            SetIdBits.Removal removal = _setIdBits.Begin(true, context, node.Value);
+            if (!isFresh && IsGone(context, inode, node.Value))
+            {
+                return Errno.ESTALE;
+            }
+
+            bool costsBits = _setIdBits.EndWithTruncation(context, killSuidgid);
+            SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, node.Value);
             result = OpenInode(context, inode, flags, out fd);
             _setIdBits.End(removal);
             _setIdBits.Tell(inode.Node, removal);
@@ -80,7 +91,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// Opens a file that the client's kernel will run, where the host checks: whoever may execute it may, and need not
     /// be allowed to read it.
     /// </summary>
-    private Errno OpenProgram(in RequestContext context, in HostInode inode, out OpenReply reply)
+    private Errno OpenProgram(in RequestContext context, in HostInode inode, bool isFresh, out OpenReply reply)
     {
         reply = default;
         Errno result = GetNode(inode.Node, out NodeFd node);
@@ -109,7 +120,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 return NoteDescriptors((Errno)(-fd));
             }
 
-            return IsGone(inode, fd)
+            return !isFresh && IsGone(context, inode, fd)
                 ? CloseAfter(fd, Errno.ESTALE)
                 : AddFile(inode.Node, inode.Key.Dev, fd, Linux.O_RDONLY, out reply);
         }
@@ -181,9 +192,10 @@ public sealed unsafe partial class PassthroughFileSystem
     /// Whether a file has no name any more and nobody here has it open, so that who opens it must mean another: the one
     /// that has the name now. Who has it open, or made it without a name, opens it anew by <c>/proc/self/fd</c>.
     /// </summary>
+    /// <param name="context">Who asks, and is told at most once in a row (<see cref="LookAgain"/>).</param>
     /// <param name="inode">The file.</param>
     /// <param name="fd">A descriptor of it.</param>
-    private bool IsGone(in HostInode inode, int fd)
+    private bool IsGone(in RequestContext context, in HostInode inode, int fd)
     {
         if (!Linux.S_ISREG(inode.Mode))
         {
@@ -193,27 +205,21 @@ public sealed unsafe partial class PassthroughFileSystem
         byte empty = 0;
         StatxBuffer stat;
         return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat) == 0 &&
-            IsGone(inode, fd, stat.stx_nlink);
+            IsGone(context, inode, fd, stat.stx_nlink);
     }
 
     /// <summary>As above, for a file whose links were counted.</summary>
     /// <remarks>Who implements FUSE or 9p need not count links, and 0 means nothing there.</remarks>
-    private bool IsGone(in HostInode inode, int fd, uint links) =>
-        links == 0 && Linux.S_ISREG(inode.Mode) && !_noOpen && !_handles.HasAny(inode.Node) &&
-        _hostFileSystems.KindOf(inode.Key.Dev, fd) != HostFileSystemKind.Foreign;
-
-    /// <summary>ESTALE for a file that is gone (<see cref="IsGone(in HostInode, int)"/>), before it is changed.</summary>
-    private Errno CheckNamed(in HostInode inode)
+    private bool IsGone(in RequestContext context, in HostInode inode, int fd, uint links)
     {
-        Errno result = GetNode(inode.Node, out NodeFd node);
-        if (result != Errno.OK)
+        bool isGone = links == 0 && Linux.S_ISREG(inode.Mode) && !_noOpen && !_handles.HasAny(inode.Node) &&
+            _hostFileSystems.KindOf(inode.Key.Dev, fd) != HostFileSystemKind.Foreign &&
+            _lookAgain.Tell(context.Pid, inode.Node);
+        if (!isGone)
         {
-            return result;
+            _lookAgain.Forget(context.Pid);
         }
 
-        using (node)
-        {
-            return IsGone(inode, node.Value) ? Errno.ESTALE : Errno.OK;
-        }
+        return isGone;
     }
 }

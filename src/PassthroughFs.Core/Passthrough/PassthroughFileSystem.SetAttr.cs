@@ -59,10 +59,11 @@ public sealed unsafe partial class PassthroughFileSystem
                 return NoteDescriptors(result);
             }
 
-            // It may be that the name leads to another file by now, and that one was meant.
+            // It may be that the name leads to another file by now, and that one was meant. For a size it was asked before.
             result = Stat(node, fd.Value, out reply);
-            return result == Errno.OK && file.IsNone && !MayBeTimesOfWrites(request.Valid) &&
-                IsGone(fd.Inode, fd.Value, reply.Attributes.Nlink)
+            return result == Errno.OK && file.IsNone && (request.Valid & SetAttrFields.FATTR_SIZE) == 0 &&
+                !MayBeTimesOfWrites(request.Valid) &&
+                IsGone(context, fd.Inode, fd.Value, reply.Attributes.Nlink)
                 ? Errno.ESTALE
                 : result;
         }
@@ -163,7 +164,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Linux.S_ISDIR(fd.Inode.Mode) ? Errno.EISDIR : Errno.EINVAL;
         }
 
-        if (file.IsNone && IsGone(fd.Inode, fd.Value))
+        if (file.IsNone && IsGone(context, fd.Inode, fd.Value))
         {
             return Errno.ESTALE;
         }

@@ -54,7 +54,7 @@ public sealed unsafe partial class PassthroughFileSystem
             _identity.Return(switched);
 
             result = result == Errno.OK && killSgid ? KillSgid(fd.Value) : result;
-            return result == Errno.OK && IsGone(fd.Inode, fd.Value) ? Errno.ESTALE : result;
+            return result == Errno.OK && IsGone(context, fd.Inode, fd.Value) ? Errno.ESTALE : result;
         }
     }
 
@@ -171,7 +171,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             _identity.Return(switched);
 
-            return status < 0 ? (Errno)(-status) : IsGone(fd.Inode, fd.Value) ? Errno.ESTALE : Errno.OK;
+            return status < 0 ? (Errno)(-status) : IsGone(context, fd.Inode, fd.Value) ? Errno.ESTALE : Errno.OK;
         }
     }
 

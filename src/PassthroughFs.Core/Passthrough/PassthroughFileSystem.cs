@@ -332,7 +332,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         }
         else
         {
-            _umask = ReadUmask(_umask);
+            _umask = ProcessUmask.Read(_umask);
         }
     }
 
@@ -370,30 +370,6 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     {
         switched = ProcessIdentity.Switched.Nothing;
         return Config.CheckPermissions ? _identity.Become(context, true, out switched) : Errno.OK;
-    }
-
-    /// <summary>
-    /// The process's umask, without the moment of another umask that asking the system call would cost.
-    /// </summary>
-    /// <param name="known">What it was when it was last read: taken for true where it cannot be read now.</param>
-    private static uint ReadUmask(uint known)
-    {
-        try
-        {
-            foreach (string line in File.ReadLines("/proc/self/status"))
-            {
-                if (line.StartsWith("Umask:", StringComparison.Ordinal))
-                {
-                    return Convert.ToUInt32(line["Umask:".Length..].Trim(), 8);
-                }
-            }
-        }
-        catch (IOException)
-        {
-            // No descriptor is left. A DESTROY comes here too, and must not end in an exception.
-        }
-
-        return known;
     }
 
     private PassthroughConfig Resolve(PassthroughConfig config)

@@ -97,7 +97,7 @@ internal static partial class PassthroughLog
     [LoggerMessage(13, LogLevel.Information, "The directory {Root} is not there any more ({Error}).")]
     public static partial void RootGone(ILogger logger, string root, Errno error);
 
-    [LoggerMessage(17, LogLevel.Warning,
+    [LoggerMessage(21, LogLevel.Warning,
         "DirectMappings is off, and the client does not map files by itself: mmap with MAP_SHARED is refused (ENODEV), " +
         "as such a mapping would not see what others write. SQLite's WAL needs one: use another journal mode here.")]
     public static partial void NoMappings(ILogger logger);

@@ -15,6 +15,53 @@ public sealed class NameRaceTests
     private const int Rounds = 3_000;
 
     [Theory]
+    [InlineData("--entry-timeout", "0")]
+    [InlineData("--entry-timeout", "5")]
+    [InlineData("--entry-timeout", "0", "--writeback")]
+    public void An_open_that_may_make_the_file_never_fails_however_often_the_host_removes_it(params string[] options)
+    {
+        Require.Root();
+        using var source = new TempDirectory(Backing.Tmpfs);
+        using var at = new TempDirectory();
+        using MountProcess mount = MountProcess.Start(source.Path, at.Path, options);
+        using var watchdog = new Watchdog(mount, 120);
+        int removed = 0;
+        bool ends = false;
+        var host = new Thread(() =>
+        {
+            using var bare = new HostPosix(source.Path);
+            while (!Volatile.Read(ref ends))
+            {
+                if (bare.Open("x", Linux.O_WRONLY | Linux.O_CREAT, 0x1a4, out int fd) == Errno.OK)
+                {
+                    bare.Close(fd);
+                }
+
+                removed += bare.Unlink("x") == Errno.OK ? 1 : 0;
+            }
+        });
+        host.Start();
+        var answers = new ConcurrentDictionary<Errno, int>();
+        using (var client = new HostPosix(at.Path))
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                Errno opened = client.Open("x", Linux.O_RDWR | Linux.O_CREAT | (i % 2 == 0 ? Linux.O_TRUNC : 0), 0x1a4, out int fd);
+                answers.AddOrUpdate(opened, 1, (_, count) => count + 1);
+                if (opened == Errno.OK)
+                {
+                    client.Close(fd);
+                }
+            }
+        }
+
+        Volatile.Write(ref ends, true);
+        host.Join();
+        Assert.Equal([Errno.OK], answers.Keys);
+        Assert.InRange(removed, 1, int.MaxValue);
+    }
+
+    [Theory]
     [InlineData("never")]
     [InlineData("mandatory")]
     public void What_the_host_removes_meanwhile_was_made_all_the_same(string handles)

@@ -7,7 +7,8 @@ using Xunit;
 namespace PassthroughFs.Core.IntegrationTests.Mounts;
 
 /// <summary>
-/// Programs of two mounts and of the host, all at once in one directory: with <c>--shared</c> nothing is lost or stale.
+/// Programs of two mounts and of the host, all at once in one directory: with <c>--shared</c> nothing is lost or stale. And
+/// the opposite, <c>--exclusive</c>.
 /// </summary>
 public sealed class SharedDirectoryTests
 {
@@ -225,6 +226,34 @@ public sealed class SharedDirectoryTests
 
     [Fact]
     public void A_mapping_that_would_not_see_what_others_write_is_refused() => RunStacked("no mappings", NoMappings);
+
+    [Fact]
+    public void Whose_directory_nobody_else_changes_keeps_what_it_knows_and_collects_writes()
+    {
+        Require.Program("/usr/bin/python3");
+        using var fixture = new MountFixture(Backing.Disk, "--exclusive");
+        ShellResult result = Shell.Run(
+            "/usr/bin/python3",
+            [
+                "-c",
+                """
+                import os, sys
+                mount, source = sys.argv[1:]
+                assert not os.path.exists(f'{mount}/absent')
+                open(f'{source}/absent', 'w').write('x')
+                assert not os.path.exists(f'{mount}/absent'), 'absence was asked for again'
+                fd = os.open(f'{mount}/f', os.O_RDWR | os.O_CREAT)
+                os.write(fd, b'collected')
+                assert os.path.getsize(f'{source}/f') == 0, 'not collected'
+                os.close(fd)
+                assert open(f'{source}/f').read() == 'collected'
+                open(f'{source}/f', 'w').write('by others')
+                assert open(f'{mount}/f').read() == 'collected', 'read again'
+                """,
+                fixture.Path, fixture.Source,
+            ]);
+        Assert.True(result.ExitCode == 0, result.All);
+    }
 
     private static void Run(string name, string script, bool wal = false)
     {
