@@ -31,6 +31,11 @@ public sealed unsafe partial class PassthroughFileSystem
                 return NoteDescriptors(Errno.EMFILE);
             }
 
+            if (!_noOpen && !ClientMemory.HasRoomForHandle)
+            {
+                return _refusals.Handle();
+            }
+
             result = CheckRoomForNode();
             if (result != Errno.OK)
             {
