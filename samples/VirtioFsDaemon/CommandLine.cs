@@ -66,6 +66,7 @@ internal static partial class CommandLine
             Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
             Sandbox = sandbox,
+            Seccomp = result.GetValue(Options.Seccomp) ?? SeccompMode.Kill,
             Capabilities = ReadCapabilities(result.GetValue(Options.ModCaps), sandbox, config),
             Once = result.GetValue(Options.Once),
             LogLevel = result.GetValue(Options.LogLevel) ?? LogLevel.Warning,

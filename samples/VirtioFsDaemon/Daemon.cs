@@ -75,6 +75,15 @@ internal sealed unsafe class Daemon
             WindowLength = options.WindowLength,
         };
         var daemon = new Daemon(socket, stop, device, logger);
+        if (!LostMemory.IsAnswered)
+        {
+            Log.LostMemoryUnanswered(logger);
+        }
+
+        SystemCallFilter.Install(
+            options.Seccomp,
+            options.Config.InodeFileHandles != InodeFileHandles.Never,
+            isSandboxed: options.Sandbox != SandboxMode.None);
         announce($"listening on {options.SocketPath ?? $"descriptor {options.Fd}"}");
         daemon.Serve(options.Once);
         return 0;

@@ -47,6 +47,8 @@ internal sealed record DaemonOptions
 
     public required SandboxMode Sandbox { get; init; }
 
+    public required SeccompMode Seccomp { get; init; }
+
     /// <summary>The capabilities that the daemon keeps in a sandbox.</summary>
     public required IReadOnlySet<int> Capabilities { get; init; }
 

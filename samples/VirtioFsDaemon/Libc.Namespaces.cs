@@ -1,7 +1,9 @@
+using System;
 using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Samples.VirtioFsDaemon.Seccomp;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon;
 
@@ -25,6 +27,7 @@ internal static unsafe partial class Libc
     public const int PR_CAPBSET_DROP = 24;
     public const int CLOSE_RANGE_CLOEXEC = 4;
     public const int SIGKILL = 9;
+    public const int SIGSYS = 31;
     public const int WNOHANG = 1;
     private const uint STATX_INO = 0x100;
 
@@ -96,6 +99,24 @@ internal static unsafe partial class Libc
     {
         const int getxattrat = 464; // the same on every architecture
         return syscall(getxattrat, -1, 0, 0, 0, 0, 0) >= 0 || LastError != Errno.ENOSYS; // Sound: null pointers.
+    }
+
+    /// <summary>Gives every thread of this process a filter of system calls.</summary>
+    /// <param name="program">In the kernel's language.</param>
+    /// <param name="thread">A thread that cannot get it, or 0; then no thread has.</param>
+    public static Errno FilterSystemCalls(BpfInstruction[] program, out int thread)
+    {
+        nint seccomp = RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? 277 : 317;
+        const nint setModeFilter = 1, allThreads = 1;
+        fixed (BpfInstruction* instructions = program)
+        {
+            // SAFETY: struct sock_fprog is a 16-bit count and, aligned, a pointer; both are of this frame, what the pointer
+            // leads to is pinned, and the kernel copies it.
+            nint* filter = stackalloc nint[2] { program.Length, (nint)instructions };
+            nint result = syscall(seccomp, setModeFilter, allThreads, (nint)filter, 0, 0, 0);
+            thread = (int)Math.Max(result, 0);
+            return result < 0 ? LastError : Errno.OK;
+        }
     }
 
     [LibraryImport("libc")]

@@ -53,4 +53,10 @@ internal static partial class Log
     [LoggerMessage(15, LogLevel.Error,
         "The VMM is not asked to map files any more: {Request} failed, {Reason}. The guest gets errors for DAX.")]
     public static partial void BackendChannelClosed(ILogger logger, Vhost.BackendRequest request, string reason);
+
+    [LoggerMessage(16, LogLevel.Warning,
+        "Memory may not be made executable here, so that SIGBUS cannot be answered: a VMM that shortens its guest's memory " +
+        "ends the daemon. Allow it (systemd: MemoryDenyWriteExecute=no; SELinux: execmem), or have VMMs use memfds that " +
+        "take seals.")]
+    public static partial void LostMemoryUnanswered(ILogger logger);
 }

@@ -105,6 +105,8 @@ internal static class Options
         0, MaxThreads);
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
         "--sandbox", "How much of the host the daemon sees; default none: what it is allowed to");
+    public static readonly Option<SeccompMode?> Seccomp = Choice<SeccompMode>(
+        "--seccomp", "What happens when the daemon makes a system call that serving does not take; default kill");
     public static readonly Option<string?> ModCaps = Text(
         "--modcaps", "LIST", "Capabilities to keep or drop in a sandbox, as +sys_admin:-mknod");
     public static readonly Option<bool> Once = Switch("--once", "End when the VMM has gone");
@@ -117,7 +119,7 @@ internal static class Options
         MaxNodes,
         AnnounceSubmounts, AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile,
         RequestQueues,
-        ThreadPoolSize, Sandbox, ModCaps, Once, LogLevel,
+        ThreadPoolSize, Sandbox, Seccomp, ModCaps, Once, LogLevel,
     };
 
     private static Option<string?> Text(string name, string unit, string description) =>

@@ -42,8 +42,14 @@ internal static unsafe class Privileges
                 $"{option}: capability {capability} cannot be dropped");
         }
 
-        Check(Libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), $"{option}: no_new_privs cannot be set");
+        GetNoNew(option);
     }
+
+    /// <summary>Has no program that this thread executes, and no thread that it starts, get privileges that it lacks.</summary>
+    /// <param name="option">The option that wants it, for messages.</param>
+    /// <exception cref="DaemonException">The system refuses.</exception>
+    public static void GetNoNew(string option) =>
+        Check(Libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), $"{option}: no_new_privs cannot be set");
 
     private static bool TryRead(out Libc.CapabilitySets sets)
     {

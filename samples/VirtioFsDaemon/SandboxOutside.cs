@@ -98,6 +98,10 @@ internal sealed unsafe class SandboxOutside : IDisposable
             }
 
             _exitCode = daemon.WaitForExit();
+            if (_exitCode == 128 + Libc.SIGSYS)
+            {
+                throw new DaemonException(ForbiddenCall.Killed, _exitCode);
+            }
         }
 #pragma warning disable CA1031 // It goes on, on the thread that waits for this one.
         catch (Exception e)

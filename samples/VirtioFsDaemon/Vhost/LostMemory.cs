@@ -1,5 +1,4 @@
 using System;
-using System.Runtime.InteropServices;
 using System.Threading;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
@@ -17,15 +16,6 @@ namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 internal static unsafe class LostMemory
 {
     private const int SIGBUS = 7;
-    private const int SA_SIGINFO = 4;
-    private const int SA_ONSTACK = 0x0800_0000;
-    private const int SA_RESTART = 0x1000_0000;
-
-    // struct sigaction of glibc and musl: the handler, a mask of 128 bytes, the flags, and what is libc's own.
-    private const int SigactionBytes = 152, FlagsOffset = 136;
-
-    // Where the code's own data are: the table's beginning and end, and the handler that was there before.
-    private const int DataBytes = 3 * sizeof(ulong);
     private const int MaxMappings = 2048;
 
     private static readonly Lock s_lock = new();
@@ -55,6 +45,9 @@ internal static unsafe class LostMemory
         0x00, 0x54, 0xc0, 0x03, 0x5f, 0xd6, 0xe0, 0x03, 0x09, 0xaa, 0xe1, 0x03, 0x0a, 0xaa, 0xe2, 0x03, 0x0b, 0xaa,
         0xf0, 0x00, 0x00, 0x58, 0x00, 0x02, 0x1f, 0xd6, 0x1f, 0x20, 0x03, 0xd5,
     ];
+
+    /// <summary>Whether anything is answered; finds that out at the first call.</summary>
+    public static bool IsAnswered => s_table is not null;
 
     /// <summary>Has faults in a mapping answered from here on; false if there are too many already.</summary>
     public static bool TryCover(byte* mapping, nuint length)
@@ -96,38 +89,9 @@ internal static unsafe class LostMemory
     // The table, or null where the machine has no code here, or does not let any be made.
     private static ulong* Install()
     {
-        ReadOnlySpan<byte> code = RuntimeInformation.ProcessArchitecture switch
-        {
-            Architecture.X64 => CodeX64,
-            Architecture.Arm64 => CodeArm64,
-            _ => default,
-        };
-        const int PrivateMemory = 0x22; // MAP_PRIVATE | MAP_ANONYMOUS
-        nuint tableBytes = 2 * MaxMappings * sizeof(ulong);
-        nuint codeBytes = (nuint)(code.Length + DataBytes);
-        byte* old = stackalloc byte[SigactionBytes];
-        byte* wanted = stackalloc byte[SigactionBytes];
-
-        // SAFETY: both mappings are new, never unmapped, and as long as what is written there; the structures are of
-        // this frame and as long as libc's. The code becomes the handler only when it is whole and cannot be written any
-        // more.
-        byte* table = Libc.mmap(null, tableBytes, Libc.PROT_READ | Libc.PROT_WRITE, PrivateMemory, -1, 0);
-        byte* page = Libc.mmap(null, codeBytes, Libc.PROT_READ | Libc.PROT_WRITE, PrivateMemory, -1, 0);
-        if (code.IsEmpty || (nint)table == -1 || (nint)page == -1 || Libc.sigaction(SIGBUS, null, old) != 0
-            || *(nuint*)old <= 1)
-        {
-            return null;
-        }
-
-        code.CopyTo(new Span<byte>(page, code.Length));
-        var data = (ulong*)(page + code.Length);
-        data[0] = (ulong)table;
-        data[1] = (ulong)table + tableBytes;
-        data[2] = *(ulong*)old;
-        new Span<byte>(wanted, SigactionBytes).Clear();
-        *(byte**)wanted = page;
-        *(int*)(wanted + FlagsOffset) = SA_SIGINFO | SA_ONSTACK | SA_RESTART;
-        return Libc.mprotect(page, codeBytes, Libc.PROT_READ | Libc.PROT_EXEC) == 0
-            && Libc.sigaction(SIGBUS, wanted, null) == 0 ? (ulong*)table : null;
+        const nuint bytes = 2 * MaxMappings * sizeof(ulong);
+        ulong* table = SignalCode.NewMemory(bytes);
+        return table is not null && SignalCode.TryInstall(
+            SIGBUS, SignalCode.Choose(CodeX64, CodeArm64), (ulong)table, (ulong)table + bytes) ? table : null;
     }
 }

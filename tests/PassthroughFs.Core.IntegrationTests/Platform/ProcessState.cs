@@ -18,6 +18,11 @@ internal static class ProcessState
         return Tasks(pid, "syscall").Any(call => call.StartsWith(number, StringComparison.Ordinal));
     }
 
+    /// <summary>A field of a status file, as "Seccomp"; null if the process has ended.</summary>
+    public static string? TryField(string status, string field) =>
+        Read(status).Split('\n').FirstOrDefault(line => line.StartsWith(field + ":", StringComparison.Ordinal))?
+            [(field.Length + 1)..].Trim();
+
     private static string[] Tasks(int pid, string file) =>
         [.. Directory.GetDirectories($"/proc/{pid}/task").Select(task => Read(Path.Combine(task, file)))
             .Where(text => text.Length > 0)];
