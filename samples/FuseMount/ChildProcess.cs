@@ -10,7 +10,7 @@ namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>
 /// A program started with exactly the descriptors it is to have. <see cref="System.Diagnostics.Process"/> cannot hand
-/// one on; posix_spawn can, and since every descriptor here is close-on-exec, the child gets no other.
+/// one on; posix_spawn can, and since every descriptor here is made close-on-exec before, the child gets no other.
 /// </summary>
 internal sealed unsafe class ChildProcess
 {
@@ -40,6 +40,9 @@ internal sealed unsafe class ChildProcess
         string file, IReadOnlyList<string> argv, int passedFd, int stderrFd, (string Name, string Value)? variable,
         bool ownSession, out Errno error)
     {
+        // What whoever started this process had open is no child's: one that stays would keep it open, a mount even busy.
+        _ = Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC);
+
         // Larger than the type is in any libc; both are 336 and 80 bytes in glibc and musl.
         const int opaqueSize = 512, signalSetSize = 128;
         byte* attributes = stackalloc byte[opaqueSize];

@@ -16,6 +16,7 @@ internal static unsafe partial class Libc
     public const int O_RDWR = 2;
     public const int O_CLOEXEC = 0x80000;
     public const int O_PATH = 0x200000;
+    public const int F_GETFD = 1;
     public const int F_SETFD = 2;
     public const int FD_CLOEXEC = 1;
     public const int AT_FDCWD = -100;
@@ -33,6 +34,7 @@ internal static unsafe partial class Libc
     public const int SCM_RIGHTS = 1;
     public const int MSG_CMSG_CLOEXEC = 0x40000000;
     public const int MSG_NOSIGNAL = 0x4000;
+    public const int CLOSE_RANGE_CLOEXEC = 4;
     public const int PathMax = 4096;
 
     /// <summary>What a socket answers when the other side has gone with something unread.</summary>
@@ -270,6 +272,9 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial void _exit(int status);
+
+    [LibraryImport("libc")]
+    public static partial int close_range(uint first, uint last, int flags);
 
     [LibraryImport("libc")]
     public static partial int posix_spawnp(

@@ -27,9 +27,13 @@ internal static class Program
             Background.Initialize();
             if (CommandLine.ParseUpgrade(args) is { } upgrade)
             {
-                return upgrade.Background && !Background.IsServer
-                    ? Background.Start(args.Length, quiet: false)
-                    : MountedSource.TakeOver(upgrade, Announce, Fail);
+                if (upgrade.Background && !Background.IsServer)
+                {
+                    return Background.Start(args.Length, quiet: false);
+                }
+
+                InheritedDescriptors.Close();
+                return MountedSource.TakeOver(upgrade, Announce, Fail);
             }
 
             if (CommandLine.ParseRemount(args, s_asMountHelper) is { } remount)

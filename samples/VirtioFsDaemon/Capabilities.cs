@@ -9,6 +9,9 @@ internal static class Capabilities
     /// <summary>What chroot(2) takes.</summary>
     public const int SysChroot = 18;
 
+    /// <summary>What namespaces take.</summary>
+    public const int SysAdmin = 21;
+
     private const int DacReadSearch = 2;
 
     private static readonly string[] s_names =

@@ -52,7 +52,15 @@ internal static partial class CommandLine
             throw UsageError("--dax-file-size needs --dax-window-size");
         }
 
-        SandboxMode sandbox = result.GetValue(Options.Sandbox) ?? SandboxMode.None;
+        IReadOnlyList<IdRange> users = result.GetValue(Options.UidMap) ?? [], groups = result.GetValue(Options.GidMap) ?? [];
+        bool hasMaps = users.Count + groups.Count > 0;
+        SandboxMode sandbox = result.GetValue(Options.Sandbox)
+            ?? (hasMaps || Environment.IsPrivilegedProcess ? SandboxMode.Namespace : SandboxMode.None);
+        if (hasMaps && sandbox != SandboxMode.Namespace)
+        {
+            throw UsageError("--uid-map and --gid-map need --sandbox namespace");
+        }
+
         PassthroughConfig config = CreateConfig(result, allowDirectIo);
         return new DaemonOptions
         {
@@ -66,6 +74,8 @@ internal static partial class CommandLine
             Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
             Sandbox = sandbox,
+            UserMap = users,
+            GroupMap = groups,
             Seccomp = result.GetValue(Options.Seccomp) ?? SeccompMode.Kill,
             Capabilities = ReadCapabilities(result.GetValue(Options.ModCaps), sandbox, config),
             Once = result.GetValue(Options.Once),

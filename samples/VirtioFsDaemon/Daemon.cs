@@ -36,6 +36,11 @@ internal sealed unsafe class Daemon
     {
         string shared = Path.GetFullPath(options.SharedDir);
         Sandbox.Check(options.Sandbox, shared, options.Config);
+        if (options.Sandbox == SandboxMode.Namespace)
+        {
+            UserNamespace.Enter(options.UserMap, options.GroupMap, options.Fd);
+        }
+
         using SandboxInside? inside = options.Sandbox == SandboxMode.Namespace ? SandboxInside.Find() : null;
         DescriptorKind.Prepare();
         if (!Directory.Exists(shared))
@@ -44,7 +49,7 @@ internal sealed unsafe class Daemon
                 $"shared directory {options.SharedDir} does not exist or is no directory: name an existing one");
         }
 
-        Sandbox.DropPrivileges(options.Sandbox, options.Capabilities);
+        Sandbox.DropPrivileges(options.Sandbox, options.Capabilities, options.Fd);
         SetFileLimit(options.FileLimit);
         using ListeningSocket socket = (inside?.SocketFd ?? options.Fd) is { } fd
             ? ListeningSocket.Inherit(fd)

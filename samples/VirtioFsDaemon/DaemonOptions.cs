@@ -47,6 +47,12 @@ internal sealed record DaemonOptions
 
     public required SandboxMode Sandbox { get; init; }
 
+    /// <summary>The users of the sandbox's user namespace, where an ordinary user starts the daemon; empty for that one.</summary>
+    public IReadOnlyList<IdRange> UserMap { get; init; } = [];
+
+    /// <summary>The groups; likewise.</summary>
+    public IReadOnlyList<IdRange> GroupMap { get; init; } = [];
+
     public required SeccompMode Seccomp { get; init; }
 
     /// <summary>The capabilities that the daemon keeps in a sandbox.</summary>

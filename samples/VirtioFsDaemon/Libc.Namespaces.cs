@@ -87,6 +87,20 @@ internal static unsafe partial class Libc
         return list;
     }
 
+    /// <summary>
+    /// A program that is executed next gets these descriptors beside the first three and no other: what was inherited may lead
+    /// anywhere.
+    /// </summary>
+    /// <param name="fds">Negative for none.</param>
+    public static void InheritOnly(params ReadOnlySpan<int> fds)
+    {
+        _ = close_range(3, uint.MaxValue, CLOSE_RANGE_CLOEXEC);
+        foreach (int fd in fds)
+        {
+            _ = fcntl(fd, F_SETFD, 0);
+        }
+    }
+
     /// <summary>No memory of the guest's files gets into a file of the host when this process crashes.</summary>
     public static void ForbidCoreDumps()
     {

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
@@ -104,7 +105,9 @@ internal static class Options
         "Threads for each of them, so that a long request does not hold up the rest; default 0: just one",
         0, MaxThreads);
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
-        "--sandbox", "How much of the host the daemon sees; default none: what it is allowed to");
+        "--sandbox", "How much of the host the daemon sees; default namespace for root, none for others: what it is allowed to");
+    public static readonly Option<IReadOnlyList<IdRange>?> UidMap = IdMap("--uid-map", "users");
+    public static readonly Option<IReadOnlyList<IdRange>?> GidMap = IdMap("--gid-map", "groups");
     public static readonly Option<SeccompMode?> Seccomp = Choice<SeccompMode>(
         "--seccomp", "What happens when the daemon makes a system call that serving does not take; default kill");
     public static readonly Option<string?> ModCaps = Text(
@@ -119,7 +122,31 @@ internal static class Options
         MaxNodes,
         AnnounceSubmounts, AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile,
         RequestQueues,
-        ThreadPoolSize, Sandbox, Seccomp, ModCaps, Once, LogLevel,
+        ThreadPoolSize, Sandbox, UidMap, GidMap, Seccomp, ModCaps, Once, LogLevel,
+    };
+
+    private static Option<IReadOnlyList<IdRange>?> IdMap(string name, string what) => new(name)
+    {
+        Description = $"The {what} of an ordinary user's sandbox, as :0:100000:65536: for 65536 from 100000 on that are 0 and "
+            + "following inside; may be given more than once; default one's own",
+        HelpName = ":INSIDE:OUTSIDE:COUNT:",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = argument =>
+        {
+            var ranges = new List<IdRange>();
+            foreach (Token token in argument.Tokens)
+            {
+                if (!IdRange.TryParse(token.Value, out IdRange range))
+                {
+                    argument.AddError($"{name} {token.Value} is no range{Advice}:INSIDE:OUTSIDE:COUNT:, as :0:100000:65536:");
+                    return null;
+                }
+
+                ranges.Add(range);
+            }
+
+            return ranges;
+        },
     };
 
     private static Option<string?> Text(string name, string unit, string description) =>

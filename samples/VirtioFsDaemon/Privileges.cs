@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 
 namespace PassthroughFs.Samples.VirtioFsDaemon;
@@ -6,6 +7,8 @@ namespace PassthroughFs.Samples.VirtioFsDaemon;
 internal static unsafe class Privileges
 {
     private const int PR_SET_NO_NEW_PRIVS = 38;
+    private const int PR_CAP_AMBIENT = 47;
+    private const int PR_CAP_AMBIENT_RAISE = 2;
     private const uint CapabilityVersion3 = 0x2008_0522;
 
     /// <summary>Whether this thread has a capability now.</summary>
@@ -35,6 +38,15 @@ internal static unsafe class Privileges
         sets.InheritableLow = sets.PermittedLow & (uint)bits;
         sets.InheritableHigh = sets.PermittedHigh & (uint)(bits >> 32);
         Check(isKnown ? Libc.capset(&header, &sets) : -1, $"{option}: the capabilities cannot be set");
+        if (!Environment.IsPrivilegedProcess)
+        {
+            // Inherited capabilities are root's; another user keeps those that are ambient as well, if there are such.
+            foreach (int capability in capabilities)
+            {
+                _ = Libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, (nuint)capability, 0, 0);
+            }
+        }
+
         for (nuint capability = 0; Libc.prctl(Libc.PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
         {
             Check(

@@ -62,8 +62,11 @@ internal static class Sandbox
     /// For <see cref="SandboxMode.Chroot"/>: starts this program anew in this process, so that every thread of it has few
     /// capabilities and gets no others. Does nothing the second time, and in other modes.
     /// </summary>
+    /// <param name="mode">Which sandbox.</param>
+    /// <param name="capabilities">What is kept.</param>
+    /// <param name="socketFd">An inherited socket that is to be inherited once more; null if there is none.</param>
     /// <exception cref="DaemonException">The system refuses.</exception>
-    public static unsafe void DropPrivileges(SandboxMode mode, IReadOnlySet<int> capabilities)
+    public static unsafe void DropPrivileges(SandboxMode mode, IReadOnlySet<int> capabilities, int? socketFd)
     {
         const string variable = "PTFS_VIRTIOFSD_CHROOT", option = "--sandbox chroot";
         if (mode != SandboxMode.Chroot || Environment.GetEnvironmentVariable(variable) is not null)
@@ -77,16 +80,9 @@ internal static class Sandbox
             throw new DaemonException($"{option} needs CAP_SYS_CHROOT: run the daemon as root, or use --sandbox none");
         }
 
-        // This program's ways in for diagnostics and debuggers would be left behind by the next one, which has none.
-        foreach (string name in (string[])["dotnet-diagnostic", "clr-debug-pipe"])
-        {
-            foreach (string socket in Directory.GetFiles(Path.GetTempPath(), $"{name}-{Environment.ProcessId}-*"))
-            {
-                File.Delete(socket);
-            }
-        }
-
+        RemoveDiagnostics();
         OwnProgram program = OwnProgram.With(variable, "1");
+        Libc.InheritOnly(socketFd ?? -1);
         Privileges.KeepOverExec(new HashSet<int>(capabilities) { Capabilities.SysChroot }, option);
         fixed (byte* path = Libc.CString(program.Path))
         {
@@ -95,6 +91,20 @@ internal static class Sandbox
         }
 
         throw new DaemonException($"{option}: {program.Path} cannot be started anew: {Libc.Describe(Libc.LastError)}");
+    }
+
+    /// <summary>
+    /// This program's ways in for diagnostics and debuggers would be left behind by the one that it becomes, which has none.
+    /// </summary>
+    public static void RemoveDiagnostics()
+    {
+        foreach (string name in (string[])["dotnet-diagnostic", "clr-debug-pipe"])
+        {
+            foreach (string socket in Directory.GetFiles(Path.GetTempPath(), $"{name}-{Environment.ProcessId}-*"))
+            {
+                File.Delete(socket);
+            }
+        }
     }
 
     private static unsafe SafeFileHandle OpenShared(string shared)

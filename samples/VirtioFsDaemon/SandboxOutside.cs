@@ -150,11 +150,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
         int channelFd = _passed.Fd, socketFd = Libc.Number(_socket.Handle), treeFd = Libc.Number(_tree!);
         OwnProgram program = OwnProgram.With(SandboxInside.Variable, $"{channelFd},{socketFd},{treeFd}");
 
-        // Whatever else was inherited stays outside: it may lead anywhere.
-        _ = Libc.close_range(3, uint.MaxValue, Libc.CLOSE_RANGE_CLOEXEC);
-        _ = Libc.fcntl(channelFd, Libc.F_SETFD, 0);
-        _ = Libc.fcntl(socketFd, Libc.F_SETFD, 0);
-        _ = Libc.fcntl(treeFd, Libc.F_SETFD, 0);
+        Libc.InheritOnly(channelFd, socketFd, treeFd);
         return SandboxProcess.Start(program, out Errno error)
             ?? throw new DaemonException(
                 $"--sandbox namespace: {program.Path} cannot be started: {Libc.Describe(error)}");

@@ -24,18 +24,27 @@ internal sealed class DaemonProcess : IDisposable
     private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public DaemonProcess(string sharedDirectory, params string[] options)
-        : this(null, null, sharedDirectory, options)
+        : this(null, null, sharedDirectory, WithSandbox(options))
     {
     }
 
-    private DaemonProcess(long? heapLimit, string? socketPath, string sharedDirectory, string[] options)
+    private DaemonProcess(
+        long? heapLimit, string? socketPath, string sharedDirectory, string[] options, string[]? starter = null)
     {
         SocketPath = socketPath ?? _directory["socket"];
-        string[] arguments =
-            [Program, "--socket-path", SocketPath, "--shared-dir", sharedDirectory, .. options];
+        string[] command =
+        [
+            .. starter ?? [], Host, Program, "--socket-path", SocketPath, "--shared-dir", sharedDirectory, .. options,
+        ];
+        if (starter is not null)
+        {
+            // Another user makes the socket.
+            _ = Native.Chmod(Bytes.Z(_directory.Path), 0x1FF);
+        }
+
         _process = new Process
         {
-            StartInfo = new ProcessStartInfo(Host, arguments)
+            StartInfo = new ProcessStartInfo(command[0], command[1..])
             {
                 RedirectStandardInput = true,
                 RedirectStandardOutput = true,
@@ -47,6 +56,7 @@ internal sealed class DaemonProcess : IDisposable
 
         // Its own, so that what it leaves there is seen.
         _process.StartInfo.Environment["TMPDIR"] = Directory.CreateDirectory(_directory["tmp"]).FullName;
+        _ = Native.Chmod(Bytes.Z(_directory["tmp"]), 0x1FF);
         if (heapLimit is { } limit)
         {
             _process.StartInfo.Environment["DOTNET_GCHeapHardLimit"] = $"0x{limit:x}";
@@ -68,11 +78,21 @@ internal sealed class DaemonProcess : IDisposable
 
     /// <summary>One that takes over the place of another, which has gone.</summary>
     public static DaemonProcess At(string socketPath, string sharedDirectory, params string[] options) =>
-        new(null, socketPath, sharedDirectory, options);
+        new(null, socketPath, sharedDirectory, WithSandbox(options));
+
+    /// <summary>One with the options that are given and no other, started by a program that becomes it.</summary>
+    public static DaemonProcess StartedBy(string[] starter, string sharedDirectory, params string[] options) =>
+        new(null, null, sharedDirectory, options, starter);
 
     /// <summary>One whose managed memory is limited, in bytes.</summary>
     public static DaemonProcess WithHeap(long limit, string sharedDirectory, params string[] options) =>
-        new(limit, null, sharedDirectory, options);
+        new(limit, null, sharedDirectory, WithSandbox(options));
+
+    // Most tests look at the process that they have started.
+    private static string[] WithSandbox(string[] options) =>
+        options.Any(option => option.StartsWith("--sandbox", StringComparison.Ordinal))
+            ? options
+            : ["--sandbox", "none", .. options];
 
     public static string Host => Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet";
 

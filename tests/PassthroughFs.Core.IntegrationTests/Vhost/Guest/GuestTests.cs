@@ -28,7 +28,7 @@ public sealed class GuestTests : IDisposable
         GuestImage.RequireAll();
         FillShare();
         using var daemon = new DaemonProcess(
-            _shared.Path, "--allow-direct-io", "--killpriv-v2", "--once", "--log-level", "information");
+            _shared.Path, "--allow-direct-io", "--killpriv-v2", "--once", "--log-level", "information", "--sandbox", "namespace");
         using (var guest = new GuestMachine(daemon.SocketPath, GuestImage.Build(_images)))
         {
             guest.AwaitEnd();
