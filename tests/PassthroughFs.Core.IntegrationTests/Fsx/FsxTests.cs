@@ -10,8 +10,8 @@ using Xunit;
 namespace PassthroughFs.Core.IntegrationTests.Fsx;
 
 /// <summary>
-/// A file under random operations of every kind, against a model. PTFS_FSX is how many there are in each mode, and
-/// PTFS_FSX_SEED repeats a run that failed.
+/// A file under random operations of every kind, against a model. PTFS_FSX is how many there are in each mode,
+/// PTFS_FSX_SEED repeats a run that failed, and PTFS_FSX_MODE names the options of the one mode to run.
 /// </summary>
 public sealed class FsxTests
 {
@@ -33,6 +33,7 @@ public sealed class FsxTests
     [InlineData("--cache always --writeback", Backing.Tmpfs)]
     public void A_file_holds_what_was_written(string options, Backing backing)
     {
+        SkipUnlessAsked(options);
         Require.Fuse();
         using var source = new TempDirectory(backing);
         using var at = new TempDirectory();
@@ -52,6 +53,7 @@ public sealed class FsxTests
     [InlineData("--io-uring", false)]
     public void Of_what_a_failing_host_does_not_take_nothing_is_acknowledged(string options, bool maps)
     {
+        SkipUnlessAsked(options);
         using var scene = new FaultyMount(options, seconds: s_limitSeconds);
         using var fsx = new Exerciser(
             Path.Combine(scene.Mounted.Root, "f"), scene.OnHost("f"), Seed(), mayFail: true, maps,
@@ -80,6 +82,12 @@ public sealed class FsxTests
         scene.Source.Clear();
         fsx.Finish();
         Assert.InRange(fsx.Failures, 1, int.MaxValue);
+    }
+
+    private static void SkipUnlessAsked(string options)
+    {
+        string? asked = Environment.GetEnvironmentVariable("PTFS_FSX_MODE");
+        Assert.SkipUnless(asked is null || asked == options, $"PTFS_FSX_MODE asks for '{asked}' alone");
     }
 
     private static int Seed() => (int)(Number("PTFS_FSX_SEED") ?? Random.Shared.Next());
