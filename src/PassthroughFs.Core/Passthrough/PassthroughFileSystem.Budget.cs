@@ -170,6 +170,20 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno RefuseNode() => _refusals.Node(Config.MaxNodes ?? ClientMemory.MostNodes);
 
     /// <summary>
+    /// Whether the client may know one node more, asked before a node other than a file is made: one that has to be kept
+    /// by descriptor needs room for that as well.
+    /// </summary>
+    /// <param name="fd">Any descriptor.</param>
+    private Errno CheckRoomToMake(int fd)
+    {
+        Errno result = CheckRoomForNode();
+        bool hasHandle = Config.InodeFileHandles is InodeFileHandles.Prefer or InodeFileHandles.Mandatory;
+        return result == Errno.OK && _isFull && !hasHandle && !FindRoomForInode(fd)
+            ? NoteDescriptors(Errno.ENFILE)
+            : result;
+    }
+
+    /// <summary>
     /// Whether there is room for a file and its inode, asked before a file is made that could not be opened then. Costs
     /// nothing as long as nobody was refused.
     /// </summary>
@@ -182,9 +196,16 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         int file = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
-        int inode = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
-        bool hasRoom = file >= 0 && Admit(ref file) && inode >= 0 && Admit(ref inode);
+        bool hasRoom = file >= 0 && Admit(ref file) && FindRoomForInode(fd);
         _ = file < 0 ? 0 : Sys.Close(file);
+        _isFull = !hasRoom;
+        return hasRoom;
+    }
+
+    private bool FindRoomForInode(int fd)
+    {
+        int inode = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
+        bool hasRoom = inode >= 0 && Admit(ref inode);
         _ = inode < 0 ? 0 : Sys.Close(inode);
         _isFull = !hasRoom;
         return hasRoom;

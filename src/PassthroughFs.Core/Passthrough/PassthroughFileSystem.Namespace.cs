@@ -72,7 +72,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
-            result = CheckRoomForNode();
+            result = CheckRoomToMake(directory.Value);
             if (result != Errno.OK)
             {
                 return result;
@@ -236,7 +236,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
-            result = CheckRoomForNode();
+            result = CheckRoomToMake(directory.Value);
             if (result != Errno.OK)
             {
                 return result;

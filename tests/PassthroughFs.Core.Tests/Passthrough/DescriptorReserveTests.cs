@@ -85,25 +85,29 @@ public sealed class DescriptorReserveTests : DescriptorCheck
         Assert.Equal(Errno.OK, fs.Release(default, known.Node, held.Handle, default));
     }
 
-    [Fact]
-    public void A_file_that_could_not_be_opened_is_not_made_over_and_over()
+    [Theory]
+    [InlineData("create", Errno.EMFILE)]
+    [InlineData("mkdir", Errno.ENFILE)]
+    [InlineData("mknod", Errno.ENFILE)]
+    [InlineData("symlink", Errno.ENFILE)]
+    public void What_the_client_could_not_be_told_of_is_not_made_over_and_over(string what, Errno error)
     {
         using OpenFileLimit limit = OpenFileLimit.LeaveFree(300);
         using var fs = new PassthroughFileSystem(
             new PassthroughConfig { RootDir = _directory.Path, InodeFileHandles = InodeFileHandles.Never });
         Assert.Equal(Errno.OK, fs.Import());
         int made = 0;
-        while (Take(fs, "create", default, default, made) == Errno.OK)
+        while (Take(fs, what, default, default, made) == Errno.OK)
         {
             made++;
         }
 
         for (int i = 0; i < 100; i++)
         {
-            Assert.Equal(Errno.EMFILE, Take(fs, "create", default, default, 10_000 + i));
+            Assert.Equal(error, Take(fs, what, default, default, 10_000 + i));
         }
 
-        Assert.InRange(Directory.GetFiles(_directory.Path).Length, made, made + 1);
+        Assert.InRange(Directory.GetFileSystemEntries(_directory.Path).Length, made, made + 1);
     }
 
     [Fact]
@@ -126,6 +130,8 @@ public sealed class DescriptorReserveTests : DescriptorCheck
             "lookup" => fs.Lookup(default, NodeId.Root, name, out _),
             "create" => fs.Create(default, NodeId.Root, name, create, out _, out _),
             "mkdir" => fs.Mkdir(default, NodeId.Root, name, 0x1c0, 0, out _),
+            "mknod" => fs.Mknod(default, NodeId.Root, name, Linux.S_IFIFO, 0, 0, out _),
+            "symlink" => fs.Symlink(default, NodeId.Root, name, "to"u8, out _),
             _ => fs.SetLk(
                 default, node, handle, new LockOwner((ulong)i + 2),
                 new FileLock { Type = LockType.F_RDLCK, Start = (ulong)i, End = (ulong)i }, 0),
