@@ -191,6 +191,9 @@ internal static partial class CommandLine
             ReadOnly = readOnly,
             // Somebody has to check what other users may do: the kernel, or else the host as each of them.
             CheckPermissions = result.GetValue(Options.AllowOther) && !result.GetValue(Options.DefaultPermissions),
+            // Such a client names the caller only where something is made, and a map of ids needs the caller everywhere.
+            IdMappedMounts = result.GetValue(Options.DefaultPermissions) &&
+                (result.GetValue(Options.UidMap) ?? []).Length + (result.GetValue(Options.GidMap) ?? []).Length == 0,
             AnnounceSubmounts = result.GetValue(Options.AnnounceSubmounts),
             ExportSupport = export,
             RetainedMappings = result.GetValue(Options.RetainedMappings)

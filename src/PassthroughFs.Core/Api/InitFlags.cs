@@ -132,7 +132,10 @@ public enum InitFlags : ulong
     /// <summary>The client can send requests again.</summary>
     FUSE_HAS_RESEND = 1UL << 39,
 
-    /// <summary>Idmapped mounts.</summary>
+    /// <summary>
+    /// Idmapped mounts, on a client that checks permissions itself. It says who calls only where something is made;
+    /// elsewhere <see cref="RequestContext.Uid"/> and <see cref="RequestContext.Gid"/> are 4294967295.
+    /// </summary>
     FUSE_ALLOW_IDMAP = 1UL << 40,
 
     /// <summary>FUSE over io_uring.</summary>

@@ -190,6 +190,18 @@ public sealed partial class PassthroughConfig
     public bool CheckPermissions { get; set => field = Changed(value); }
 
     /// <summary>
+    /// Let the client's administrator show the mount elsewhere under other ids (an idmapped mount,
+    /// <c>mount_setattr(2)</c>; FUSE_ALLOW_IDMAP, Linux 6.12). Default off.
+    /// </summary>
+    /// <remarks>
+    /// The client must check permissions itself (<c>default_permissions</c>), or it refuses to mount; so it conflicts with
+    /// <see cref="CheckPermissions"/>. It says who calls only where something is made. What the host decides by the caller
+    /// elsewhere (set-id bits after <c>fallocate(2)</c> and <c>copy_file_range(2)</c>) then goes by the caller's process,
+    /// where callers are processes of this host, and else as for a caller without privileges.
+    /// </remarks>
+    public bool IdMappedMounts { get; set => field = Changed(value); }
+
+    /// <summary>
     /// Let the client name files by handles of its own (<c>name_to_handle_at(2)</c>, NFS) that stay good after it has
     /// forgotten the file, and over a restart with <see cref="PassthroughFileSystem.SaveNodes"/>. Default off: the client
     /// makes none (FUSE_NO_EXPORT_SUPPORT).
@@ -279,6 +291,7 @@ public sealed partial class PassthroughConfig
             // A client that is told nothing makes handles all the same, and they last as long as it has the file cached.
             wanted |= ExportSupport ? InitFlags.FUSE_EXPORT_SUPPORT : InitFlags.FUSE_NO_EXPORT_SUPPORT;
             wanted |= If(BackingFiles, InitFlags.FUSE_PASSTHROUGH);
+            wanted |= If(IdMappedMounts, InitFlags.FUSE_ALLOW_IDMAP);
             wanted |= If(PosixLocks, InitFlags.FUSE_POSIX_LOCKS);
             wanted |= If(FlockLocks, InitFlags.FUSE_FLOCK_LOCKS);
             return wanted | If(PosixAcl, InitFlags.FUSE_POSIX_ACL);

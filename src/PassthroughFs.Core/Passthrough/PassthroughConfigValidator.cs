@@ -77,6 +77,10 @@ public static class PassthroughConfigValidator
             !config.PosixLocks || !config.NoOpen,
             "PosixLocks conflicts with NoOpen: of an open file that is closed with locks (F_OFD_SETLK) only RELEASE " +
             "tells. Switch one of them off.");
+        Check(
+            !config.IdMappedMounts || !config.CheckPermissions,
+            "IdMappedMounts conflicts with CheckPermissions: the client does not say who calls, so that the host cannot " +
+            "check. Let the client check, or switch IdMappedMounts off.");
         CheckBackingFiles(!config.Writeback, "Writeback: the client writes to the file at once");
         CheckBackingFiles(!config.NoOpen, "NoOpen: the client learns of a backing file when it opens");
         CheckBackingFiles(!config.SealSize, "SealSize: nobody would see the writes that change a file's size");

@@ -39,8 +39,9 @@ public sealed unsafe partial class PassthroughFileSystem
             if ((request.Valid & Settable) == 0)
             {
                 // Who may not write does not come here but by a chown to nobody, which costs nothing then.
-                result = Check(context, fd.Value, Linux.W_OK) == Errno.OK
-                    ? _setIdBits.Remove(context, fd.Value)
+                RequestContext caller = _setIdBits.Find(context);
+                result = caller.Uid == ProcessIdentity.NoId || Check(caller, fd.Value, Linux.W_OK) == Errno.OK
+                    ? _setIdBits.Remove(caller, fd.Value)
                     : Errno.OK;
                 return result == Errno.OK ? Stat(node, fd.Value, out reply) : result;
             }

@@ -192,8 +192,8 @@ internal sealed unsafe class ProcessIdentity
             return context.SupplementaryGroups.Span;
         }
 
-        uint[] groups = t_callerGroups ??= GC.AllocateUninitializedArray<uint>(CallerGroups.Max, pinned: true);
-        return groups.AsSpan(0, CallerGroups.Read(context.Pid, groups));
+        uint[] groups = t_callerGroups ??= GC.AllocateUninitializedArray<uint>(CallerProcess.MaxGroups, pinned: true);
+        return groups.AsSpan(0, CallerProcess.ReadGroups(context.Pid, groups));
     }
 
     private Errno SetAllGroups(in RequestContext context, bool asProcess, ref Switched switched)

@@ -45,7 +45,22 @@ internal sealed unsafe class SetIdBits(
     /// <param name="costs">Whether the change costs the bits; if not, nothing is done, here and afterwards.</param>
     /// <param name="context">The caller; the thread is the server's.</param>
     /// <param name="fd">The file, O_PATH is enough.</param>
-    public Removal Begin(bool costs, in RequestContext context, int fd) => costs ? Begin(context, fd) : default;
+    public Removal Begin(bool costs, in RequestContext context, int fd)
+    {
+        if (!costs)
+        {
+            return default;
+        }
+
+        var removal = new Removal { Had = BitsOf(fd, out _) };
+        if (context.Uid != ProcessIdentity.NoId || (removal.Had & Both) == 0)
+        {
+            return Begin(context, removal);
+        }
+
+        RequestContext caller = Find(context);
+        return EndWithChange(caller) ? Begin(caller, removal) : default;
+    }
 
     /// <summary>Makes this thread the server again.</summary>
     public void End(in Removal removal)
@@ -77,13 +92,19 @@ internal sealed unsafe class SetIdBits(
     /// <param name="mode">What the client sets.</param>
     public uint ModeFor(in RequestContext context, int fd, uint mode)
     {
-        if (!knowsGroups || !EndWithChange(context) || (mode & (Linux.S_ISGID | S_IXGRP)) != Linux.S_ISGID)
+        if (!knowsGroups || (mode & (Linux.S_ISGID | S_IXGRP)) != Linux.S_ISGID)
+        {
+            return mode;
+        }
+
+        RequestContext caller = Find(context);
+        if (!EndWithChange(caller))
         {
             return mode;
         }
 
         uint now = BitsOf(fd, out uint group);
-        return Linux.S_ISREG(now) && !ProcessIdentity.IsMember(context, group) ? mode & ~Linux.S_ISGID : mode;
+        return Linux.S_ISREG(now) && !ProcessIdentity.IsMember(caller, group) ? mode & ~Linux.S_ISGID : mode;
     }
 
     /// <summary>
@@ -92,13 +113,8 @@ internal sealed unsafe class SetIdBits(
     /// </summary>
     public Errno Remove(in RequestContext context, int fd)
     {
-        if (!EndWithChange(context))
-        {
-            return Errno.OK;
-        }
-
         byte empty = 0;
-        Removal removal = Begin(context, fd);
+        Removal removal = Begin(EndWithChange(context), context, fd);
 
         // To change the owner to whoever it is costs the bits by the same rules.
         int status = (removal.Had & Both) == 0 || !Linux.S_ISREG(removal.Had)
@@ -110,9 +126,18 @@ internal sealed unsafe class SetIdBits(
         return status < 0 ? (Errno)(-status) : Errno.OK;
     }
 
-    private Removal Begin(in RequestContext context, int fd)
+    /// <summary>
+    /// The caller, as its process tells where the client does not (FUSE_ALLOW_IDMAP); where neither does, somebody who may
+    /// keep no bits.
+    /// </summary>
+    public RequestContext Find(in RequestContext context) =>
+        context.Uid == ProcessIdentity.NoId && knowsGroups &&
+        CallerProcess.TryReadIds(context.Pid, out uint uid, out uint gid)
+            ? new RequestContext { Uid = uid, Gid = gid, Pid = context.Pid, Id = context.Id }
+            : context;
+
+    private Removal Begin(in RequestContext context, Removal removal)
     {
-        var removal = new Removal { Had = BitsOf(fd, out _) };
         if ((removal.Had & (Both | S_IXGRP)) is Linux.S_ISGID or Both)
         {
             removal.Switched = identity.JoinGroups(context, knowsGroups);

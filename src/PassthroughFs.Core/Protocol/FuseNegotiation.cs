@@ -25,7 +25,7 @@ namespace PassthroughFs.Core.Protocol;
 /// </description></item>
 /// <item><term>the transport, if it says so</term><description><see cref="TransportFlags"/></description></item>
 /// <item><term>nobody</term><description>
-/// FILE_OPS, INIT_RESERVED (historical); SPLICE_*, SECURITY_CTX, ALLOW_IDMAP, REQUEST_TIMEOUT (not acted on); bits that have no name yet
+/// FILE_OPS, INIT_RESERVED (historical); SPLICE_*, SECURITY_CTX, REQUEST_TIMEOUT (not acted on); bits that have no name yet
 /// </description></item>
 /// </list>
 /// </remarks>
@@ -38,7 +38,7 @@ internal static class FuseNegotiation
         | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV | FUSE_POSIX_ACL | FUSE_ABORT_ERROR
         | FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | FUSE_EXPLICIT_INVAL_DATA | FUSE_SUBMOUNTS
         | FUSE_HANDLE_KILLPRIV_V2 | FUSE_HAS_INODE_DAX | FUSE_CREATE_SUPP_GROUP | FUSE_DIRECT_IO_ALLOW_MMAP
-        | FUSE_NO_EXPORT_SUPPORT | FUSE_PASSTHROUGH | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS;
+        | FUSE_NO_EXPORT_SUPPORT | FUSE_PASSTHROUGH | FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS | FUSE_ALLOW_IDMAP;
 
     /// <summary>What the session acts on by itself.</summary>
     public const InitFlags SessionFlags = FUSE_BIG_WRITES | FUSE_MAX_PAGES | FUSE_SETXATTR_EXT | FUSE_INIT_EXT;

@@ -175,8 +175,20 @@ public sealed class PermissionTests : DescriptorCheck
     public void Groups_are_read_from_a_processs_status(string status, uint[] expected)
     {
         uint[] groups = new uint[6];
-        int count = CallerGroups.Parse(System.Text.Encoding.UTF8.GetBytes(status), groups);
+        int count = CallerProcess.ParseGroups(System.Text.Encoding.UTF8.GetBytes(status), groups);
         Assert.Equal(expected, groups.Take(count));
+    }
+
+    [Theory]
+    [InlineData("Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n", 4u, true)]
+    [InlineData("Name:\tx\nUid:\t0\t0\t0\t100000", 100000u, true)]
+    [InlineData("Name:\tx\nUid:\t0\t0\t0\t\n", 0u, false)]
+    [InlineData("Name:\tUid:\t1\n", 0u, false)]
+    public void The_id_that_counts_for_files_is_read_from_a_processs_status(string status, uint expected, bool isThere)
+    {
+        byte[] bytes = System.Text.Encoding.UTF8.GetBytes(status);
+        Assert.Equal(isThere, CallerProcess.TryParseId(bytes, "\nUid:"u8, out uint id));
+        Assert.Equal(expected, id);
     }
 
     protected override void Cleanup() => _directory.Dispose();

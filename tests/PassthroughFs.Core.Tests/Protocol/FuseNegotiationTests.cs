@@ -12,7 +12,7 @@ public sealed class FuseNegotiationTests
 {
     private const InitFlags NobodyActsOn =
         FUSE_FILE_OPS | FUSE_SPLICE_MOVE | FUSE_SPLICE_READ | FUSE_SPLICE_WRITE | FUSE_SECURITY_CTX
-        | FUSE_REQUEST_TIMEOUT | FUSE_ALLOW_IDMAP | FUSE_INIT_RESERVED;
+        | FUSE_REQUEST_TIMEOUT | FUSE_INIT_RESERVED;
 
     [Fact]
     public void A_full_INIT_is_answered_field_by_field()
