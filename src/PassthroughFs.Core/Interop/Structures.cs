@@ -37,6 +37,9 @@ internal struct StatxBuffer
     public uint stx_dev_major;
     public uint stx_dev_minor;
     public ulong stx_mnt_id;
+    public uint stx_dio_mem_align;
+    public uint stx_dio_offset_align;
+    public ulong stx_subvol;
 }
 
 /// <summary>struct timespec of a 64-bit system.</summary>

@@ -20,6 +20,12 @@ internal enum HostFileSystemKind
 
     /// <summary>Somebody else's: a file of size 0 may hold something (FUSE, 9p).</summary>
     Foreign,
+
+    /// <summary>
+    /// As ordinary ones, and on another machine (NFS, CIFS, Ceph): what is removed there cannot be opened once more, as it
+    /// can not on a foreign one.
+    /// </summary>
+    Remote,
 }
 
 /// <summary>The kinds of the host's file systems by device, asked for once each.</summary>
@@ -74,6 +80,7 @@ internal sealed unsafe class HostFileSystems
             Configfs = 0x62656570, Binfmtfs = 0x42494E4D, Fusectl = 0x65735543, Nfsd = 0x6E667364,
             RpcPipefs = 0x67596969, Resctrl = 0x07655821, Xenfs = 0xABBA1974, Bpf = 0xCAFE4A11, Mqueue = 0x19800202;
         const long Fuse = 0x65735546, Plan9 = 0x01021997, Overlay = 0x794C7630;
+        const long Nfs = 0x6969, Cifs = 0xFF534D42, Smb2 = 0xFE534D42, Ceph = 0x00C36400;
         return type switch
         {
             Ext4 or Xfs or Btrfs or Tmpfs or Ramfs => HostFileSystemKind.Quiet,
@@ -82,6 +89,7 @@ internal sealed unsafe class HostFileSystems
                 => HostFileSystemKind.Unsized,
             Fuse or Plan9 => HostFileSystemKind.Foreign,
             Overlay => HostFileSystemKind.Stacked,
+            Nfs or Cifs or Smb2 or Ceph => HostFileSystemKind.Remote,
             _ => HostFileSystemKind.Ordinary,
         };
     }

@@ -18,6 +18,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// <item><term>DEVS</term><description>
 /// count (32); for each device below the root st_dev (64) and its number (32). May be missing
 /// </description></item>
+/// <item><term>VOLS</term><description>
+/// the id of each node's subvolume (64), in their order; 0 is none. May be missing
+/// </description></item>
 /// <item><term>NODE</term><description>
 /// count (32); for each node the NodeId (64), its mount's index (32), st_ino, st_dev, birth time (64 each), a handle
 /// </description></item>
@@ -49,6 +52,8 @@ internal static class NodeStateFormat
         }
 
         writer.Section("NODE"u8);
+        state.Inodes.ForEach(inode => writer.U64(inode.Key.Subvolume));
+        writer.Section("VOLS"u8);
         writer.End();
     }
 
@@ -65,6 +70,11 @@ internal static class NodeStateFormat
 
         ReadNumbers(sections, state);
         ReadNodes(sections["NODE"], state);
+        if (sections.Has("VOLS"))
+        {
+            ReadSubvolumes(sections["VOLS"], state);
+        }
+
         return state.Mounts.Count > 0 ? state : throw StateReader.Damaged();
     }
 
@@ -174,6 +184,15 @@ internal static class NodeStateFormat
             }
 
             state.Devices.Add((device, (int)number));
+        }
+    }
+
+    private static void ReadSubvolumes(SectionReader reader, NodeState state)
+    {
+        for (int i = 0; i < state.Inodes.Count; i++)
+        {
+            RememberedInode inode = state.Inodes[i];
+            state.Inodes[i] = inode with { Key = inode.Key.In(reader.U64()) };
         }
     }
 

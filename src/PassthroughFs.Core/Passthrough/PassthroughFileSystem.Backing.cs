@@ -13,6 +13,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private volatile BackingTable? _backing;
     private int _saidBackingOff;
     private int _saidBackingRefused;
+    private int _saidVanishing;
 
     /// <inheritdoc/>
     public void Attach(in SessionServices services) => _services = services;
@@ -22,6 +23,7 @@ public sealed unsafe partial class PassthroughFileSystem
         _backing?.Clear();
         _backing = null;
         _saidBackingOff = 0;
+        _saidVanishing = 0;
         if (accepted.HasFlag(InitFlags.FUSE_PASSTHROUGH))
         {
             ProcessIdentity? removesSetIdBits =
@@ -47,7 +49,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // What is made when it is read, the kernel's own way of reading cannot read everywhere.
-        BackingTable? backing = isUnsized ? null : _backing;
+        BackingTable? backing = isUnsized || MayVanish(kind) ? null : _backing;
         int id = backing?.Open(node, fd, (flags & Linux.O_ACCMODE) == Linux.O_RDWR) ?? 0;
         if (id != 0)
         {
@@ -73,6 +75,28 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         return result;
+    }
+
+    /// <summary>
+    /// Whether an open file may be one that others have removed, which its file system does not open once more. The client
+    /// does that for a backing file at each open, and makes EIO of an error. It matters where others are said to change
+    /// the directory.
+    /// </summary>
+    private bool MayVanish(HostFileSystemKind kind)
+    {
+        if (kind is not (HostFileSystemKind.Foreign or HostFileSystemKind.Remote) || _backing is null ||
+            Config.CachePolicy != CachePolicy.Never)
+        {
+            return false;
+        }
+
+        if (Interlocked.Exchange(ref _saidVanishing, 1) == 0)
+        {
+            PassthroughLog.NoRemoteBackingFiles(_logger);
+            NoteNoMappings();
+        }
+
+        return true;
     }
 
     /// <summary>How long the client may cache a node's attributes.</summary>

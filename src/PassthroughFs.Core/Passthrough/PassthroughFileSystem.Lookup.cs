@@ -304,8 +304,12 @@ public sealed unsafe partial class PassthroughFileSystem
         return Errno.OK;
     }
 
-    private InodeKey KeyOf(in StatxBuffer stat) =>
-        new(stat.stx_ino, DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), Config.EnableMntid ? stat.stx_mnt_id : 0);
+    private InodeKey KeyOf(in StatxBuffer stat)
+    {
+        var key = new InodeKey(
+            stat.stx_ino, DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), Config.EnableMntid ? stat.stx_mnt_id : 0);
+        return (stat.stx_mask & Constants.STATX_SUBVOL) == 0 ? key : key.In(stat.stx_subvol);
+    }
 
     private static ulong BirthOf(in StatxBuffer stat) => (stat.stx_mask & Constants.STATX_BTIME) == 0
         ? 0

@@ -199,10 +199,10 @@ public sealed unsafe partial class PassthroughFileSystem
             for (int i = 0; i < _saved.Count; i++)
             {
                 if (_numbers[i] >= 0 && _saved[i].Host.Dev == pair.Dev &&
-                    (pair.Mnt == 0 || pair.Mnt == _saved[i].MountId) &&
-                    pair.Mnt != 0 == _fs.Config.EnableMntid)
+                    (InodeKey.MountOf(pair.Mnt) == 0 || InodeKey.MountOf(pair.Mnt) == _saved[i].MountId) &&
+                    InodeKey.MountOf(pair.Mnt) != 0 == _fs.Config.EnableMntid)
                 {
-                    InodeKey key = Translate(new InodeKey(0, pair.Dev, 0), i);
+                    InodeKey key = Translate(new InodeKey(0, pair.Dev, pair.Mnt), i);
                     return (key.Dev, key.Mnt);
                 }
             }
@@ -240,7 +240,7 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             // A mount may have several devices (btrfs): those of its other volumes are taken as they were.
             Dev = key.Dev == _saved[mount].Host.Dev ? _now[mount].Host.Dev : key.Dev,
-            Mnt = _fs.Config.EnableMntid ? _now[mount].MountId : 0,
+            Mnt = new InodeKey(0, 0, _fs.Config.EnableMntid ? _now[mount].MountId : 0).In(key.Subvolume).Mnt,
         };
     }
 }

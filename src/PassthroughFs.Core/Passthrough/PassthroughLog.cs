@@ -101,4 +101,10 @@ internal static partial class PassthroughLog
         "DirectMappings is off, and the client does not map files by itself: mmap with MAP_SHARED is refused (ENODEV), " +
         "as such a mapping would not see what others write. SQLite's WAL needs one: use another journal mode here.")]
     public static partial void NoMappings(ILogger logger);
+
+    [LoggerMessage(22, LogLevel.Warning,
+        "BackingFiles: what others have removed from a network file system or another FUSE cannot be opened once more, " +
+        "and the client would answer such an open with EIO: with CachePolicy Never, reads and writes there come to the " +
+        "server.")]
+    public static partial void NoRemoteBackingFiles(ILogger logger);
 }
