@@ -1,0 +1,98 @@
+using System;
+using PassthroughFs.Core.IntegrationTests.Platform;
+using Xunit;
+
+namespace PassthroughFs.Core.IntegrationTests.TwoSides;
+
+/// <summary>The file systems of the host that two sides work on.</summary>
+public enum SourceKind
+{
+    Ext4,
+    Tmpfs,
+
+    /// <summary>With a subvolume for each area: the same inode numbers in both.</summary>
+    Btrfs,
+
+    Overlay,
+
+    /// <summary>A networked one: GlusterFS over loopback.</summary>
+    Gluster,
+}
+
+/// <summary>A directory on a file system of some kind, that goes with this.</summary>
+internal sealed class SharedSource : IDisposable
+{
+    private readonly IDisposable _owner;
+    private readonly Action _end = () => { };
+
+    public SharedSource(SourceKind kind)
+    {
+        Require.Fuse();
+        ListsOnce = kind is not (SourceKind.Tmpfs or SourceKind.Overlay);
+        IsRemote = kind == SourceKind.Gluster;
+        switch (kind)
+        {
+            case SourceKind.Ext4:
+                _owner = Disk("mkfs.ext4", "-q", "-F");
+                break;
+            case SourceKind.Btrfs:
+                Require.FileSystem("btrfs");
+                Require.Program("btrfs");
+                _owner = Disk("mkfs.btrfs", "-q");
+                MakeArea = path => Run("btrfs", "subvolume", "create", path);
+                break;
+            case SourceKind.Tmpfs:
+                var directory = new TempDirectory(Backing.Tmpfs);
+                (_owner, Path) = (directory, directory.Path);
+                break;
+            case SourceKind.Overlay:
+                Require.FileSystem("overlay");
+                var layers = new TempDirectory(Backing.Tmpfs);
+                (_owner, Path) = (layers, layers["merged"]);
+                _end = () => Shell.Run("umount", ["-l", Path]);
+                ShellResult mounted = Shell.Script(
+                    "mkdir lower upper work merged; " +
+                    "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged",
+                    layers.Path);
+                Assert.True(mounted.ExitCode == 0, mounted.All);
+                break;
+            default:
+                var volume = new GlusterVolume();
+                (_owner, Path) = (volume, volume.Path + "/source");
+                break;
+        }
+    }
+
+    public string Path { get; private set; } = "";
+
+    /// <summary>Whether a listing has each name once. tmpfs may give one twice that others near it are renamed.</summary>
+    public bool ListsOnce { get; }
+
+    /// <summary>
+    /// Whether who opens or reads what others remove or replace may be told ESTALE, and a read may give what was there
+    /// before. GlusterFS is so on the bare directory.
+    /// </summary>
+    public bool IsRemote { get; }
+
+    /// <summary>Makes what is a file system of its own to some, or nothing where that is a directory.</summary>
+    public Action<string>? MakeArea { get; }
+
+    public void Dispose()
+    {
+        _end();
+        _owner.Dispose();
+    }
+
+    private static void Run(string program, params string[] arguments)
+    {
+        ShellResult result = Shell.Run(program, arguments);
+        Assert.True(result.ExitCode == 0, $"{program}: {result.All}");
+    }
+
+    private ScratchDisk Disk(params string[] format)
+    {
+        var disk = new ScratchDisk(400 << 20, format);
+        Path = disk.Path;
+        return disk;
+    }
+}
