@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using Xunit;
 
@@ -22,8 +23,10 @@ public enum SourceKind
 /// <summary>A directory on a file system of some kind, that goes with this.</summary>
 internal sealed class SharedSource : IDisposable
 {
-    private readonly IDisposable _owner;
-    private readonly Action _end = () => { };
+    private const long Bytes = 400 << 20;
+
+    private readonly List<IDisposable> _owned = [];
+    private readonly string? _mounted;
 
     public SharedSource(SourceKind kind)
     {
@@ -33,23 +36,21 @@ internal sealed class SharedSource : IDisposable
         switch (kind)
         {
             case SourceKind.Ext4:
-                _owner = Disk("mkfs.ext4", "-q", "-F");
+                Path = Own(new ScratchDisk(Bytes, "mkfs.ext4", "-q", "-F")).Path;
                 break;
             case SourceKind.Btrfs:
                 Require.FileSystem("btrfs");
                 Require.Program("btrfs");
-                _owner = Disk("mkfs.btrfs", "-q");
+                Path = Own(new ScratchDisk(Bytes, "mkfs.btrfs", "-q")).Path;
                 MakeArea = path => Run("btrfs", "subvolume", "create", path);
                 break;
             case SourceKind.Tmpfs:
-                var directory = new TempDirectory(Backing.Tmpfs);
-                (_owner, Path) = (directory, directory.Path);
+                Path = Own(new TempDirectory(Backing.Tmpfs)).Path;
                 break;
             case SourceKind.Overlay:
                 Require.FileSystem("overlay");
-                var layers = new TempDirectory(Backing.Tmpfs);
-                (_owner, Path) = (layers, layers["merged"]);
-                _end = () => Shell.Run("umount", ["-l", Path]);
+                TempDirectory layers = Own(new TempDirectory(Backing.Tmpfs));
+                Path = _mounted = layers["merged"];
                 ShellResult mounted = Shell.Script(
                     "mkdir lower upper work merged; " +
                     "mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged",
@@ -57,13 +58,12 @@ internal sealed class SharedSource : IDisposable
                 Assert.True(mounted.ExitCode == 0, mounted.All);
                 break;
             default:
-                var volume = new GlusterVolume();
-                (_owner, Path) = (volume, volume.Path + "/source");
+                Path = Own(new GlusterVolume()).Path + "/source";
                 break;
         }
     }
 
-    public string Path { get; private set; } = "";
+    public string Path { get; }
 
     /// <summary>Whether a listing has each name once. tmpfs may give one twice that others near it are renamed.</summary>
     public bool ListsOnce { get; }
@@ -79,8 +79,12 @@ internal sealed class SharedSource : IDisposable
 
     public void Dispose()
     {
-        _end();
-        _owner.Dispose();
+        if (_mounted is not null)
+        {
+            Shell.Run("umount", ["-l", _mounted]);
+        }
+
+        _owned.ForEach(part => part.Dispose());
     }
 
     private static void Run(string program, params string[] arguments)
@@ -89,10 +93,10 @@ internal sealed class SharedSource : IDisposable
         Assert.True(result.ExitCode == 0, $"{program}: {result.All}");
     }
 
-    private ScratchDisk Disk(params string[] format)
+    private T Own<T>(T part)
+        where T : IDisposable
     {
-        var disk = new ScratchDisk(400 << 20, format);
-        Path = disk.Path;
-        return disk;
+        _owned.Add(part);
+        return part;
     }
 }
