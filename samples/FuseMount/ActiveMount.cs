@@ -76,6 +76,12 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint, uint? conne
     /// <returns>False if the system does not let us.</returns>
     public virtual bool Abort()
     {
+        if (!IsConnected())
+        {
+            // Its number may be another's by now.
+            return true;
+        }
+
         try
         {
             File.WriteAllText($"/sys/fs/fuse/connections/{Connection}/abort", "1");
@@ -85,6 +91,14 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint, uint? conne
         {
             return false;
         }
+    }
+
+    // The device says so for a connection that has ended.
+    private unsafe bool IsConnected()
+    {
+        const short POLLERR = 8;
+        var fd = new Libc.PollFd(DeviceFd, 0);
+        return Libc.poll(&fd, 1, 0) < 1 || (fd.Returned & POLLERR) == 0; // Sound: one entry, of this frame.
     }
 
     protected abstract void Detach();

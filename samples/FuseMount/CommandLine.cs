@@ -87,6 +87,9 @@ internal static partial class CommandLine
             FsName = result.GetValue(Options.FsName),
             ExportState = result.GetValue(Options.ExportState),
             Threads = result.GetValue(Options.Threads) ?? Math.Max(2, Environment.ProcessorCount),
+            StandbyThreads = result.GetValue(Options.StandbyThreads) ?? Options.DefaultStandbyThreads,
+            HangWarning = result.GetValue(Options.HangWarning) ?? Options.DefaultHangWarning,
+            EndTimeout = result.GetValue(Options.EndTimeout) ?? Options.DefaultEndTimeout,
             IoUring = result.GetValue(Options.IoUring),
             MaxWrite = result.GetValue(Options.MaxWrite) ?? Options.MaxWriteLimit,
             LogLevel = result.GetValue(Options.LogLevel)

@@ -14,13 +14,15 @@ internal static class ControlClient
     private const string Usage = """
         Usage: ptfs-mount ctl [--control PATH] MOUNTPOINT ORDER
 
-        Gives an order to the ptfs-mount that serves several directories (--mount) at MOUNTPOINT.
+        Gives an order to the ptfs-mount that serves MOUNTPOINT: all but requests where it serves several directories
+        (--mount).
 
         Orders:
           add /PATH=SOURCE         serve the directory SOURCE at MOUNTPOINT/PATH
           replace /PATH=SOURCE     the same in the place of what is there; files that are open stay the old ones
           remove [--force] /PATH   take it away; files that are open go on, or with --force answer "stale file handle"
           list                     show what is served
+          requests                 show which requests are under way, and since when: what hangs in SOURCE
 
         --control PATH names the socket, if the server was given one.
         """;
@@ -75,6 +77,7 @@ internal static class ControlClient
             ["remove", ['/', ..] path] => $"remove {path}",
             ["remove", "--force", ['/', ..] path] => $"remove {ControlOrders.Force}{path}",
             ["list"] => "list",
+            [ControlOrders.Requests] => ControlOrders.Requests,
             _ => throw WrongUsage($"\"{string.Join(' ', order!)}\" is no order"),
         };
         return line.Contains('\n', StringComparison.Ordinal)
@@ -85,7 +88,7 @@ internal static class ControlClient
     /// <summary>Where the socket of a mount point is, if the server was given no other place.</summary>
     internal static string SocketOf(string mountPoint)
     {
-        Errno error = Libc.RealPath(mountPoint, out string real);
+        Errno error = Libc.PathOf(mountPoint, out string real);
         return error != Errno.OK
             ? throw new MountException($"mount point {mountPoint} cannot be used: {Libc.Describe(error)}")
             : ControlPath.Default(real) ?? throw new MountException(

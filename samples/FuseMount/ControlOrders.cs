@@ -7,14 +7,16 @@ namespace PassthroughFs.Samples.FuseMount;
 
 /// <summary>
 /// What can be ordered at run time, one line each: "add /PATH=SOURCE", "replace /PATH=SOURCE", "remove /PATH",
-/// "remove --force /PATH", "list", "remount WORDS". The answer is "ok" with lines
+/// "remove --force /PATH", "list", "requests", "remount WORDS". The answer is "ok" with lines
 /// behind it, or "error" and why, in one line.
 /// </summary>
 /// <param name="tree">The directories; null where there is but one, and so nothing to order.</param>
 /// <param name="remountRefusal">Why the mount cannot have the options of a remount, or null.</param>
-internal sealed class ControlOrders(ServedTree? tree, Func<string, string?> remountRefusal)
+/// <param name="requests">Says what requests are under way.</param>
+internal sealed class ControlOrders(ServedTree? tree, Func<string, string?> remountRefusal, Func<string> requests)
 {
     public const string Remount = "remount ";
+    public const string Requests = "requests";
     public const string Ok = "ok";
     public const string Error = "error ";
     public const string Force = "--force ";
@@ -39,9 +41,14 @@ internal sealed class ControlOrders(ServedTree? tree, Func<string, string?> remo
             return remountRefusal(line[Remount.Length..]) is { } refusal ? throw new MountException(refusal) : "";
         }
 
+        if (line == Requests)
+        {
+            return requests();
+        }
+
         if (tree is null)
         {
-            throw new MountException("one directory is served there: orders need a mount with --mount");
+            throw new MountException("one directory is served there: orders save requests need a mount with --mount");
         }
 
         string[] parts = line.Split(' ', 2);
@@ -68,7 +75,7 @@ internal sealed class ControlOrders(ServedTree? tree, Func<string, string?> remo
                 return tree.List().Aggregate(new StringBuilder(), (text, source) => text.Append(source).Append('\n'))
                     .ToString();
             default:
-                throw new MountException($"\"{line}\" is no order: give add, replace, remove or list");
+                throw new MountException($"\"{line}\" is no order: give add, replace, remove, list or requests");
         }
     }
 

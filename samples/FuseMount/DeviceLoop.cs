@@ -10,7 +10,7 @@ namespace PassthroughFs.Samples.FuseMount;
 /// descriptor, the kernel gives each request to one of them. Nothing is allocated for a request.
 /// </summary>
 internal sealed unsafe class DeviceLoop(
-    int fd, FuseWorker worker, DeviceBuffers buffers, ServerGate gate, ServerStatus status, ILogger logger)
+    int fd, FuseWorker worker, DeviceBuffers buffers, ServerGate gate, int rank, ServerStatus status, ILogger logger)
 {
     private const int ReplyHeader = 16;
     private const int ErrorOffset = 4; // in fuse_out_header: len, error, unique
@@ -24,9 +24,9 @@ internal sealed unsafe class DeviceLoop(
     {
         while (true)
         {
-            if (gate.IsClosed)
+            if (gate.IsClosedFor(rank))
             {
-                gate.Wait();
+                gate.Wait(rank);
             }
 
             // Sound: the buffer has the size that is named, and belongs to this thread alone.

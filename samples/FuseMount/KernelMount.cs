@@ -1,3 +1,4 @@
+using System;
 using System.Globalization;
 using PassthroughFs.Core.Api;
 
@@ -66,11 +67,37 @@ internal sealed unsafe class KernelMount : ActiveMount
         _ => new MountException($"{Device} cannot be opened: {Libc.Describe(error)}", Fault.System),
     };
 
-    /// <summary>Where the control file system is not mounted, a forced unmount aborts the connection too.</summary>
-    public override bool Abort() => base.Abort() || (IsMounted() && Unmount(Libc.MNT_FORCE | Libc.MNT_DETACH));
+    /// <summary>
+    /// Where the control file system is not mounted, it is opened without a place; and a forced unmount aborts the
+    /// connection too, while there is a mount.
+    /// </summary>
+    public override bool Abort() =>
+        base.Abort() || AbortUnseen() || (IsMounted() && Unmount(Libc.MNT_FORCE | Libc.MNT_DETACH));
 
     // Errors: the only one left is that somebody was faster.
     protected override void Detach() => _ = Unmount(Libc.MNT_DETACH);
+
+    private bool AbortUnseen()
+    {
+        const int FSCONFIG_CMD_CREATE = 6, FSMOUNT_CLOEXEC = 1;
+        fixed (byte* type = "fusectl\0"u8, name = Libc.CString($"{Connection}/abort"), data = "1"u8)
+        {
+            // Sound: pinned, and the names end with NUL.
+            int context = (int)Libc.syscall(Libc.NrFsopen, (nint)type, Libc.FSOPEN_CLOEXEC, 0, 0, 0, 0);
+            int root = context >= 0
+                && Libc.syscall(Libc.NrFsconfig, context, FSCONFIG_CMD_CREATE, 0, 0, 0, 0) == 0
+                ? (int)Libc.syscall(Libc.NrFsmount, context, FSMOUNT_CLOEXEC, 0, 0, 0, 0)
+                : -1;
+            int file = root >= 0 ? Libc.openat(root, name, Libc.O_WRONLY | Libc.O_CLOEXEC) : -1;
+            bool isDone = file >= 0 && Libc.write(file, data, 1) == 1;
+            foreach (int fd in (ReadOnlySpan<int>)[context, root, file])
+            {
+                _ = fd >= 0 ? Libc.close(fd) : 0;
+            }
+
+            return isDone;
+        }
+    }
 
     private bool Unmount(int flags)
     {

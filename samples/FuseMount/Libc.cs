@@ -1,3 +1,4 @@
+using System.IO;
 using System.Runtime.InteropServices;
 using System.Text;
 using Microsoft.Win32.SafeHandles;
@@ -17,6 +18,12 @@ internal static unsafe partial class Libc
     public const int O_CLOEXEC = 0x80000;
     public const int O_PATH = 0x200000;
     public const int F_GETFD = 1;
+    public const int FSOPEN_CLOEXEC = 1;
+
+    // The same on all machines.
+    public const nint NrFsopen = 430;
+    public const nint NrFsconfig = 431;
+    public const nint NrFsmount = 432;
     public const int F_SETFD = 2;
     public const int FD_CLOEXEC = 1;
     public const int AT_FDCWD = -100;
@@ -114,6 +121,22 @@ internal static unsafe partial class Libc
         }
     }
 
+    /// <summary>
+    /// The same for a mount point, and without a request to what is mounted there, which may hang.
+    /// </summary>
+    public static Errno PathOf(string path, out string real)
+    {
+        real = path;
+        int fd = Open(path, O_PATH | O_CLOEXEC, out Errno error);
+        if (error == Errno.OK)
+        {
+            real = File.ResolveLinkTarget($"/proc/self/fd/{fd}", returnFinalTarget: false)!.FullName;
+            _ = close(fd);
+        }
+
+        return error;
+    }
+
     public static int Open(string path, int flags, out Errno error)
     {
         // Sound: the path is pinned and ends with NUL; none of the flags asks for the third argument.
@@ -200,6 +223,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int ioctl(int fd, nuint request, void* argument);
+
+    [LibraryImport("libc")]
+    public static partial int openat(int directory, byte* path, int flags);
+
+    [LibraryImport("libc")]
+    public static partial int poll(PollFd* fds, nuint count, int timeout);
 
     [LibraryImport("libc")]
     public static partial int syncfs(int fd);
@@ -303,4 +332,12 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int posix_spawnattr_setsigdefault(void* attributes, void* signals);
+
+    /// <summary>struct pollfd.</summary>
+    public struct PollFd(int fd, short events)
+    {
+        public int Fd = fd;
+        public short Events = events;
+        public short Returned = 0;
+    }
 }

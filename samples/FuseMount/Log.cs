@@ -39,4 +39,20 @@ internal static partial class Log
     [LoggerMessage(6, LogLevel.Warning,
         "No orders can be given at run time: {Reason}. Name a place for the control socket with --control.")]
     public static partial void NoControl(ILogger logger, string reason);
+
+    [LoggerMessage(12, LogLevel.Warning,
+        "{Count} requests hang, the oldest: {Oldest}. `ptfs-mount ctl {MountPoint} requests` shows all; not logged again " +
+        "until none hangs.")]
+    public static partial void Hanging(ILogger logger, int count, string oldest, string mountPoint);
+
+    [LoggerMessage(13, LogLevel.Warning, "No request hangs any more.")]
+    public static partial void NoLongerHanging(ILogger logger);
+
+    [LoggerMessage(14, LogLevel.Error,
+        "All {Count} threads hang, so the mount does until one goes on: more may with --threads and --standby-threads.")]
+    public static partial void AllHanging(ILogger logger, int count);
+
+    [LoggerMessage(15, LogLevel.Warning,
+        "What was asked of the source is not done after {Seconds} s, its users get \"not connected\": {Requests}.")]
+    public static partial void EndsWithHanging(ILogger logger, double seconds, string requests);
 }

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
@@ -47,6 +48,15 @@ internal sealed record MountOptions
     public string? ExportState { get; init; }
 
     public required int Threads { get; init; }
+
+    /// <summary>How many threads more serve when as many hang.</summary>
+    public required int StandbyThreads { get; init; }
+
+    /// <summary>After how long a request that hangs is logged; 0 for never.</summary>
+    public required TimeSpan HangWarning { get; init; }
+
+    /// <summary>How long the end waits for requests that are under way.</summary>
+    public required TimeSpan EndTimeout { get; init; }
 
     /// <summary>Requests over io_uring, where the kernel can.</summary>
     public bool IoUring { get; init; }

@@ -21,7 +21,6 @@ namespace PassthroughFs.Samples.FuseMount;
 internal sealed class MountedSource
 {
     private static readonly TimeSpan s_initLimit = TimeSpan.FromSeconds(10);
-    private static readonly TimeSpan s_endLimit = TimeSpan.FromSeconds(1);
 
     private static SafeFileHandle? s_root;
     private static SafeFileHandle? s_namespace;
@@ -34,6 +33,7 @@ internal sealed class MountedSource
     private readonly MountOptions _options;
     private readonly Paths _paths;
     private readonly Served _served;
+    private readonly HangWatch _watch;
     private readonly Action<string> _announce;
     private readonly Func<Exception, int> _fail;
 
@@ -51,6 +51,10 @@ internal sealed class MountedSource
         _session = new FuseSession(
             served.FileSystem, new FuseSessionOptions { MaxWrite = options.MaxWrite }, _transport,
             loggers.CreateLogger<FuseSession>());
+        _watch = new HangWatch(
+            new RequestWatch(_session), served.PathOf,
+            new HangEpisode(
+                options.HangWarning, options.Threads + options.StandbyThreads, paths.MountPoint, _logger));
     }
 
     /// <summary>Mounts, serves until it is over, unmounts.</summary>
@@ -129,7 +133,7 @@ internal sealed class MountedSource
         return new MountedSource(call, options, paths, served, loggers, announce, fail).Serve(successor);
     }
 
-    private ControlOrders Orders => new(_served.Tree, RemountRefusal);
+    private ControlOrders Orders => new(_served.Tree, RemountRefusal, () => _watch.Describe());
 
     private int Serve(Successor? successor)
     {
@@ -189,14 +193,17 @@ internal sealed class MountedSource
             Libc._exit(_fail((Exception)crash.ExceptionObject));
         };
         _transport.Connect(mount.DeviceFd);
-        var server = new Server(_session, mount.DeviceFd, _options.Threads, _status, _logger);
+        var server = new Server(
+            _session, mount.DeviceFd, _options.Threads, _options.StandbyThreads, _status, _logger);
+        MountEnd? end = null;
         Exception? fault;
         bool hasServed = false;
         try
         {
             // Beside a ring one thread is enough for INIT and what owes no answer.
             _session.Resume();
-            server.Start(ring is null ? _options.Threads : 1);
+            server.Start(ring is null ? int.MaxValue : 1);
+            _watch.Start(server.Replace);
             fault = successor is null ? WaitUntilServing(_status) : null;
             if (ring is not null && !RingServer.TryStart(ring, _session, mount.DeviceFd, _logger))
             {
@@ -215,6 +222,7 @@ internal sealed class MountedSource
             }
 
             fault ??= WaitForEnd(_status, signals, mount);
+            end = new MountEnd(mount, _watch, signals, _options.EndTimeout, _logger);
             if (_status.IsHandedOver)
             {
                 // All there is goes on elsewhere: the end of this process closes its share, and nothing else happens.
@@ -223,18 +231,21 @@ internal sealed class MountedSource
 
             if (fault is null && _served.Writeback && signals.Any)
             {
-                RunAside(mount.Flush);
+                end.Flush();
             }
         }
         finally
         {
             if (!_status.IsHandedOver)
             {
-                RunAside(mount.Remove);
+                end ??= new MountEnd(mount, _watch, signals, _options.EndTimeout, _logger);
+                end.Remove();
             }
         }
 
-        bool isQuiet = server.WaitForThreads(s_endLimit) && ring?.WaitForThreads(s_endLimit) != false;
+        bool isQuiet = end.WaitForThreads(server.WaitForThreads)
+            && (ring is null || end.WaitForThreads(ring.WaitForThreads));
+        _watch.Dispose();
         MountException? unsaved = hasServed ? _served.SaveState() : null;
         fault ??= unsaved;
         if (isQuiet)
@@ -281,15 +292,6 @@ internal sealed class MountedSource
         ExportState = _served.StateFile,
         Mounts = _served.Sources,
     };
-
-    // The kernel gives a signal to the first thread if it can. Where that one hangs in a call that waits for the
-    // server, the signal that is to end the hanging would never be seen.
-    private static void RunAside(Action action)
-    {
-        var thread = new Thread(() => action()) { Name = "ptfs-end", IsBackground = true };
-        thread.Start();
-        thread.Join();
-    }
 
     private static MountException? WaitUntilServing(ServerStatus status)
     {

@@ -17,6 +17,12 @@ internal static class Options
     /// <summary>What the messages here say before the advice.</summary>
     public const string Advice = ": give ";
 
+    public const int DefaultStandbyThreads = 16;
+
+    public static readonly TimeSpan DefaultHangWarning = TimeSpan.FromSeconds(10);
+
+    public static readonly TimeSpan DefaultEndTimeout = TimeSpan.FromSeconds(30);
+
     private const int MaxWriteLeast = 4096;
     private const int MaxThreads = 256;
     private const int MaxRetainedMappings = 100_000_000;
@@ -176,6 +182,15 @@ internal static class Options
 
     public static readonly Option<int?> Threads = Number(
         "--threads", "N", "How many threads serve; default one a processor, at least 2", 1, MaxThreads);
+    public static readonly Option<int?> StandbyThreads = Number(
+        "--standby-threads", "N", "How many more serve while as many hang in SOURCE, for half a second or longer; default " +
+            "16. So many requests and --threads may hang before the mount does; `ptfs-mount ctl MOUNTPOINT requests` " +
+            "shows them", 0, MaxThreads);
+    public static readonly Option<TimeSpan?> HangWarning = Seconds(
+        "--hang-warning", "After how long a request that hangs is logged, once until none does; default 10, 0 for never");
+    public static readonly Option<TimeSpan?> EndTimeout = Seconds(
+        "--end-timeout", "How long the end waits for requests that are under way, before it says and aborts them; default " +
+            "30. A second signal does that at once");
     public static readonly Option<bool> IoUring = Switch(
         "--io-uring", "Requests come over io_uring, a thread a processor; needs Linux 6.14 and Y in " +
             "/sys/module/fuse/parameters/enable_uring, and does without where it cannot");
@@ -211,7 +226,8 @@ internal static class Options
         NoDirectMappings, AnnounceSubmounts, Passthrough,
         Export, ExportState, RetainedMappings, ReadOnly,
         Mount, Control, Upgrade, UidMap, GidMap, UnmappedIds,
-        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, IoUring, MaxWrite,
+        AllowOther, DefaultPermissions, AutoUnmount, FsName, Threads, StandbyThreads, HangWarning,
+        EndTimeout, IoUring, MaxWrite,
         LogLevel, Verbose, Background, Foreground, Fake, Generic, Sloppy, NoMtab,
     };
 

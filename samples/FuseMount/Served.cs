@@ -27,6 +27,9 @@ internal abstract class Served : IDisposable
     /// <summary>Writes down what the next mount has to know; returns what went wrong.</summary>
     public virtual MountException? SaveState() => null;
 
+    /// <summary>A node's path on the host at this moment, where it is known; the host may hang over it.</summary>
+    public virtual string? PathOf(NodeId node) => null;
+
     /// <summary>Closes all files. No request may be under way.</summary>
     public abstract void Dispose();
 
@@ -75,6 +78,9 @@ internal sealed class ServedDirectory : Served
     public override bool Writeback => _fileSystem.Config.Writeback;
 
     public override string? StateFile => _state?.Place;
+
+    public override string? PathOf(NodeId node) =>
+        _fileSystem.ReadLinkOfNode(node, out string path) == Errno.OK ? path : null;
 
     public override MountException? SaveState() => _state?.Save(_fileSystem);
 

@@ -7,7 +7,10 @@ using PassthroughFs.Core.Protocol;
 
 namespace PassthroughFs.Samples.FuseMount;
 
-/// <summary>The threads that serve a device.</summary>
+/// <summary>
+/// The threads that serve a device. Some stand by: they are there from the beginning, because a thread that is needed
+/// when something goes wrong may not be had then, and serve when others hang.
+/// </summary>
 internal sealed class Server
 {
     private readonly Thread[] _threads;
@@ -18,20 +21,36 @@ internal sealed class Server
     private readonly ServerGate _gate = new();
     private int _started;
 
-    public Server(FuseSession session, int fd, int threads, ServerStatus status, ILogger logger)
+    /// <param name="session">Whose requests they get.</param>
+    /// <param name="fd">The device.</param>
+    /// <param name="threads">How many serve.</param>
+    /// <param name="standby">How many stand by.</param>
+    /// <param name="status">Hears of the end.</param>
+    /// <param name="logger">Gets what goes wrong.</param>
+    public Server(FuseSession session, int fd, int threads, int standby, ServerStatus status, ILogger logger)
     {
+        Threads = threads;
+        Standby = standby;
         _session = session;
         _fd = fd;
         _status = status;
         _logger = logger;
-        _threads = new Thread[threads];
-        for (int i = 0; i < threads; i++)
+        _threads = new Thread[threads + standby];
+        for (int i = 0; i < _threads.Length; i++)
         {
+            int rank = Math.Max(0, i - threads + 1);
+
             // Dedicated threads: they wait in the kernel nearly always, which would starve a pool. Background ones:
             // they must not keep the process alive once the mount is gone.
-            _threads[i] = new Thread(Serve) { Name = $"ptfs-{i}", IsBackground = true };
+            _threads[i] = new Thread(() => Serve(rank)) { Name = $"ptfs-{i}", IsBackground = true };
         }
     }
+
+    /// <summary>How many serve.</summary>
+    public int Threads { get; }
+
+    /// <summary>How many more serve when others hang.</summary>
+    public int Standby { get; }
 
     /// <summary>Starts the first so many threads, as far as they are not started yet.</summary>
     public void Start(int count = int.MaxValue)
@@ -60,9 +79,14 @@ internal sealed class Server
     /// <summary>Has them go on.</summary>
     public void Resume() => _gate.Open();
 
+    /// <summary>Has as many of those that stand by serve as others hang.</summary>
+    public void Replace(int hanging) => _gate.Want(Math.Min(hanging, Standby));
+
     /// <summary>Waits for the threads to end, which they do when the kernel has no more requests.</summary>
     public bool WaitForThreads(TimeSpan limit)
     {
+        // Whoever stands by finds out as well.
+        _gate.Want(int.MaxValue);
         long start = Stopwatch.GetTimestamp();
         foreach (Thread thread in _threads.AsSpan(0, _started))
         {
@@ -76,13 +100,13 @@ internal sealed class Server
         return true;
     }
 
-    private void Serve()
+    private void Serve(int rank)
     {
         try
         {
             using var buffers = new DeviceBuffers(_session.RequestBufferSize, _session.ReplyBufferSize);
             FuseWorker worker = _session.CreateWorker();
-            new DeviceLoop(_fd, worker, buffers, _gate, _status, _logger).Run();
+            new DeviceLoop(_fd, worker, buffers, _gate, rank, _status, _logger).Run();
             _status.RequestEnd();
         }
 #pragma warning disable CA1031 // Whatever it is: the mount must go, and the user must hear of it.

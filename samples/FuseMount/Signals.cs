@@ -21,6 +21,7 @@ internal sealed class Signals : IDisposable
     private readonly ILogger _logger;
     private readonly PosixSignalRegistration[] _registrations;
     private long _first;
+    private bool _isAborting;
     private ActiveMount? _mount;
 
     public Signals(ServerStatus status, ILogger logger)
@@ -40,6 +41,9 @@ internal sealed class Signals : IDisposable
 
     /// <summary>Whether one has come.</summary>
     public bool Any => Interlocked.Read(ref _first) != 0;
+
+    /// <summary>Whether another has come, for an end that takes too long.</summary>
+    public bool IsAborting => Volatile.Read(ref _isAborting);
 
     /// <summary>From here on there is a connection to take down.</summary>
     public void Attach(ActiveMount mount) => Volatile.Write(ref _mount, mount);
@@ -65,6 +69,7 @@ internal sealed class Signals : IDisposable
         else if (Stopwatch.GetElapsedTime(first) > s_patience)
         {
             Log.Aborting(_logger, context.Signal);
+            Volatile.Write(ref _isAborting, true);
             if (mount?.Abort() != true)
             {
                 // What closes the device is the end of this process; nothing else is left.

@@ -17,10 +17,13 @@ internal sealed unsafe class Daemon
     private readonly ListeningSocket _socket;
     private readonly SafeFileHandle _stop;
     private readonly IVirtioDevice _device;
+    private readonly TimeSpan _endTimeout;
     private readonly ILogger _logger;
 
-    private Daemon(ListeningSocket socket, SafeFileHandle stop, IVirtioDevice device, ILogger logger)
+    private Daemon(
+        ListeningSocket socket, SafeFileHandle stop, IVirtioDevice device, TimeSpan endTimeout, ILogger logger)
     {
+        _endTimeout = endTimeout;
         _socket = socket;
         _stop = stop;
         _device = device;
@@ -75,11 +78,14 @@ internal sealed unsafe class Daemon
         using PassthroughFileSystem fileSystem = CreateFileSystem(options.Config, loggers);
         Sandbox.Enter(options.Sandbox, inside);
         IFileSystem served = options.XattrMap is { } names ? new XattrMappedFileSystem(fileSystem, names) : fileSystem;
-        var device = new FsDevice(served, options.RequestQueues, options.Threads, options.Tag, loggers)
+        var device = new FsDevice(served, options.RequestQueues, options.Threads, options.StandbyThreads, options.Tag, loggers)
         {
             WindowLength = options.WindowLength,
         };
-        var daemon = new Daemon(socket, stop, device, logger);
+        var watch = new HangWatch(device, options.HangWarning, logger);
+        watch.Start();
+        signals.Attach(watch.Report);
+        var daemon = new Daemon(socket, stop, device, options.EndTimeout, logger);
         if (!LostMemory.IsAnswered)
         {
             Log.LostMemoryUnanswered(logger);
@@ -91,6 +97,15 @@ internal sealed unsafe class Daemon
             isSandboxed: options.Sandbox != SandboxMode.None);
         announce($"listening on {options.SocketPath ?? $"descriptor {options.Fd}"}");
         daemon.Serve(options.Once);
+        if (watch.Count is > 0 and var count)
+        {
+            // Their threads use what would be closed now: the end of the process closes it.
+            Log.EndsWithHanging(logger, count);
+            socket.Remove();
+            loggers.Dispose();
+            Environment.Exit(0);
+        }
+
         return 0;
     }
 
@@ -119,7 +134,9 @@ internal sealed unsafe class Daemon
         var socket = new VhostSocket(connection, () => WaitForMessage(connection));
         try
         {
-            using var frontEnd = new VhostConnection(socket, _device, _logger);
+            var patience = new Patience(
+                () => IsReady(_stop, Libc.POLLIN), () => IsReady(connection, Libc.POLLHUP), _endTimeout);
+            using var frontEnd = new VhostConnection(socket, _device, patience, _logger);
             frontEnd.Serve();
         }
         catch (VhostException e)
@@ -162,6 +179,12 @@ internal sealed unsafe class Daemon
     }
 
     private bool Wait(SafeFileHandle handle) => Wait(handle, null, out _);
+
+    private static bool IsReady(SafeFileHandle handle, short events)
+    {
+        var fd = new Libc.PollFd(Libc.Number(handle), events);
+        return Libc.poll(&fd, 1, 0) > 0 && (fd.Returned & events) != 0; // SAFETY: one entry, of this frame.
+    }
 
     // Until the first can be read, or only the second one; false if it is time to end.
     private bool Wait(SafeFileHandle first, SafeFileHandle? second, out bool onlySecond)

@@ -1,3 +1,4 @@
+using System;
 using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
@@ -41,6 +42,15 @@ internal sealed record DaemonOptions
 
     /// <summary>How many threads each of them gets; at least 1.</summary>
     public required int Threads { get; init; }
+
+    /// <summary>How many more each of them gets while others hang.</summary>
+    public required int StandbyThreads { get; init; }
+
+    /// <summary>After how long a request that hangs is logged; 0 for never.</summary>
+    public required TimeSpan HangWarning { get; init; }
+
+    /// <summary>How long the end waits for requests that are under way.</summary>
+    public required TimeSpan EndTimeout { get; init; }
 
     /// <summary>The limit of open files; null for as many as are allowed, 0 to leave it.</summary>
     public ulong? FileLimit { get; init; }

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Text;
 using System.Threading;
 using Microsoft.Extensions.Logging;
@@ -27,19 +28,26 @@ internal sealed class FsDevice : IVirtioDevice
     private readonly ILoggerFactory _loggers;
     private readonly ILogger _logger;
     private readonly int _threads;
+    private readonly int _standbyThreads;
     private readonly byte[] _configuration;
+    private readonly List<RequestWatch> _watches = [];
     private FuseSession? _session;
+    private RequestWatch? _watch;
     private int _smallestQueue = int.MaxValue;
     private IDaxWindow? _window;
 
     /// <param name="fileSystem">What is served. Not owned.</param>
     /// <param name="requestQueues">How many queues there are besides the one with priority.</param>
     /// <param name="threads">How many requests of each of those may be under way at once.</param>
+    /// <param name="standbyThreads">How many more while others hang.</param>
     /// <param name="tag">The name by which the guest mounts it; null if the VMM gives it one.</param>
     /// <param name="loggers">Where the session's events go.</param>
-    public FsDevice(IFileSystem fileSystem, int requestQueues, int threads, string? tag, ILoggerFactory loggers)
+    public FsDevice(
+        IFileSystem fileSystem, int requestQueues, int threads, int standbyThreads, string? tag,
+        ILoggerFactory loggers)
     {
         _threads = threads;
+        _standbyThreads = standbyThreads;
         _fileSystem = fileSystem;
         _loggers = loggers;
         _logger = loggers.CreateLogger("ptfs-virtiofsd");
@@ -60,6 +68,25 @@ internal sealed class FsDevice : IVirtioDevice
 
     /// <summary>What comes by the queue with priority is never long: one thread.</summary>
     public int ThreadsOf(int queue) => queue == 0 ? 1 : _threads;
+
+    public int StandbyThreadsOf(int queue) => queue == 0 ? 0 : _standbyThreads;
+
+    public Standby Standby { get; } = new();
+
+    /// <summary>
+    /// Who knows what requests are under way: those of this guest, and those of former ones that hang.
+    /// </summary>
+    public IReadOnlyList<RequestWatch> Watches
+    {
+        get
+        {
+            lock (_lock)
+            {
+                _watches.RemoveAll(watch => watch != _watch && watch.Count(TimeSpan.Zero) == 0);
+                return [.. _watches];
+            }
+        }
+    }
 
     public IChainHandler CreateHandler(int queue, int queueSize)
     {
@@ -85,6 +112,8 @@ internal sealed class FsDevice : IVirtioDevice
             }
 
             _session = null;
+            _watch?.Look();
+            _watch = null;
             _smallestQueue = int.MaxValue;
         }
     }
@@ -113,6 +142,8 @@ internal sealed class FsDevice : IVirtioDevice
                 _session = new FuseSession(
                     _fileSystem, new FuseSessionOptions(), new Transport(size, _window),
                     _loggers.CreateLogger<FuseSession>());
+                _watch = new RequestWatch(_session);
+                _watches.Add(_watch);
                 Log.Limits(_logger, _session.MaxWrite, size);
             }
 

@@ -43,6 +43,7 @@ internal static unsafe partial class Libc
     public const uint EPOLLIN = 1;
     public const uint EPOLLET = 1u << 31;
     public const short POLLIN = 1;
+    public const short POLLHUP = 0x10;
     public const int PROT_READ = 1;
     public const int PROT_WRITE = 2;
     public const int PROT_EXEC = 4;

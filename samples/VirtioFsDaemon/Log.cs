@@ -59,4 +59,22 @@ internal static partial class Log
         "ends the daemon. Allow it (systemd: MemoryDenyWriteExecute=no; SELinux: execmem), or have VMMs use memfds that " +
         "take seals.")]
     public static partial void LostMemoryUnanswered(ILogger logger);
+
+    [LoggerMessage(17, LogLevel.Warning,
+        "Queue {Queue} has stopped without a request that hangs: nobody waits for its answer any more.")]
+    public static partial void QueueLeft(ILogger logger, int queue);
+
+    [LoggerMessage(18, LogLevel.Warning,
+        "{Count} requests hang, the oldest: {Oldest}; not logged again until none hangs. SIGUSR1 logs all.")]
+    public static partial void Hanging(ILogger logger, int count, string oldest);
+
+    // Somebody has asked for it.
+    [LoggerMessage(21, LogLevel.Warning, "{Count} requests are under way: {Requests}.")]
+    public static partial void UnderWay(ILogger logger, int count, string requests);
+
+    [LoggerMessage(19, LogLevel.Warning, "No request hangs any more.")]
+    public static partial void NoLongerHanging(ILogger logger);
+
+    [LoggerMessage(20, LogLevel.Warning, "Ending although {Count} requests hang in the shared directory.")]
+    public static partial void EndsWithHanging(ILogger logger, int count);
 }

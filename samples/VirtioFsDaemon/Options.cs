@@ -17,6 +17,13 @@ internal static class Options
     /// <summary>What the messages here say before the advice.</summary>
     public const string Advice = ": give ";
 
+    public const int DefaultStandbyThreads = 8;
+
+    public static readonly TimeSpan DefaultHangWarning = TimeSpan.FromSeconds(10);
+
+    public static readonly TimeSpan DefaultEndTimeout = TimeSpan.FromSeconds(10);
+
+    private const double MaxSeconds = 1e9;
     private const int MaxQueues = 64;
     private const int MaxThreads = 256;
 
@@ -104,6 +111,14 @@ internal static class Options
         "--thread-pool-size", "N",
         "Threads for each of them, so that a long request does not hold up the rest; default 0: just one",
         0, MaxThreads);
+    public static readonly Option<int?> StandbyThreads = Number(
+        "--standby-threads", "N", "How many more threads each of them gets that serve while as many requests hang in DIR, " +
+            "for half a second or longer; default 8", 0, MaxThreads);
+    public static readonly Option<TimeSpan?> HangWarning = Seconds(
+        "--hang-warning", "After how long a request that hangs is logged, once until none does; default 10, 0 for never. " +
+            "SIGUSR1 logs all that are under way");
+    public static readonly Option<TimeSpan?> EndTimeout = Seconds(
+        "--end-timeout", "How long the end waits for requests that are under way; default 10");
     public static readonly Option<SandboxMode?> Sandbox = Choice<SandboxMode>(
         "--sandbox", "How much of the host the daemon sees; default namespace for root, none for others: what it is allowed to");
     public static readonly Option<IReadOnlyList<IdRange>?> UidMap = IdMap("--uid-map", "users");
@@ -122,7 +137,8 @@ internal static class Options
         MaxNodes,
         AnnounceSubmounts, AllowDirectIo, NoDirectIo, KillprivV2, ReadOnly, DaxWindowSize, DaxFileSize, RlimitNofile,
         RequestQueues,
-        ThreadPoolSize, Sandbox, UidMap, GidMap, Seccomp, ModCaps, Once, LogLevel,
+        ThreadPoolSize, StandbyThreads, HangWarning, EndTimeout,
+        Sandbox, UidMap, GidMap, Seccomp, ModCaps, Once, LogLevel,
     };
 
     private static Option<IReadOnlyList<IdRange>?> IdMap(string name, string what) => new(name)
@@ -193,6 +209,25 @@ internal static class Options
             }
 
             argument.AddError($"{name} {text} is out of range{Advice}a number from {least} to {most}");
+            return null;
+        },
+    };
+
+    private static Option<TimeSpan?> Seconds(string name, string description) => new(name)
+    {
+        Description = description,
+        HelpName = "SECONDS",
+        CustomParser = argument =>
+        {
+            string text = Only(argument);
+            if (double.TryParse(
+                text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds)
+                && seconds <= MaxSeconds)
+            {
+                return TimeSpan.FromSeconds(seconds);
+            }
+
+            argument.AddError($"{name} {text} is no timeout{Advice}seconds, such as 1 or 0.5");
             return null;
         },
     };

@@ -48,6 +48,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
             PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle),
+            PosixSignalRegistration.Create((PosixSignal)Signals.SIGUSR1, PassOn),
         ];
     }
 
@@ -124,6 +125,15 @@ internal sealed unsafe class SandboxOutside : IDisposable
 
         int number = context.Signal switch { PosixSignal.SIGHUP => 1, PosixSignal.SIGINT => 2, _ => 15 };
         _ = Libc.kill(pid, Volatile.Read(ref _serves) ? number : Libc.SIGKILL);
+    }
+
+    private void PassOn(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        if (Volatile.Read(ref _serves))
+        {
+            _ = Libc.kill(Volatile.Read(ref _pid), Signals.SIGUSR1);
+        }
     }
 
     private void EnterNew()

@@ -12,6 +12,9 @@ namespace PassthroughFs.Samples.VirtioFsDaemon;
 /// </summary>
 internal sealed class Signals : IDisposable
 {
+    /// <summary>Has what is under way logged.</summary>
+    public const int SIGUSR1 = 10;
+
     private const int SIGXFSZ = 25;
 
     // A service manager may send two at once, and a hand may press twice: that is still the first.
@@ -21,6 +24,7 @@ internal sealed class Signals : IDisposable
     private readonly ILogger _logger;
     private readonly Action _cleanUp;
     private readonly PosixSignalRegistration[] _registrations;
+    private Action? _report;
     private long _first;
 
     /// <param name="stop">An eventfd that is signalled by the first.</param>
@@ -38,9 +42,13 @@ internal sealed class Signals : IDisposable
             PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle),
 
             // A write beyond RLIMIT_FSIZE is the client's error, EFBIG, and not the end of the server.
+            PosixSignalRegistration.Create((PosixSignal)SIGUSR1, Report),
             PosixSignalRegistration.Create((PosixSignal)SIGXFSZ, context => context.Cancel = true),
         ];
     }
+
+    /// <summary>From here on SIGUSR1 has something to say.</summary>
+    public void Attach(Action report) => Volatile.Write(ref _report, report);
 
     public void Dispose()
     {
@@ -48,6 +56,12 @@ internal sealed class Signals : IDisposable
         {
             registration.Dispose();
         }
+    }
+
+    private void Report(PosixSignalContext context)
+    {
+        context.Cancel = true;
+        Volatile.Read(ref _report)?.Invoke();
     }
 
     private void Handle(PosixSignalContext context)

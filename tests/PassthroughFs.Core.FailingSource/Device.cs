@@ -10,20 +10,23 @@ namespace PassthroughFs.Core.FailingSource;
 /// <summary>A mount of a session's file system: root's way, with enough threads for many calls that hang.</summary>
 internal sealed unsafe partial class Device
 {
-    private const int Threads = 12;
+    private const int Threads = 64;
+    private const uint FUSE_INTERRUPT = 36;
 
     private readonly FuseSession _session;
+    private readonly Faults _faults;
     private readonly int _fd;
     private readonly string _mountPoint;
 
-    private Device(FuseSession session, int fd, string mountPoint)
+    private Device(FuseSession session, Faults faults, int fd, string mountPoint)
     {
         _session = session;
+        _faults = faults;
         _fd = fd;
         _mountPoint = mountPoint;
     }
 
-    public static Device Mount(FuseSession session, string mountPoint)
+    public static Device Mount(FuseSession session, Faults faults, string mountPoint)
     {
         int fd = open(Z("/dev/fuse"), 0x80002);
         string options = $"fd={fd},rootmode=40000,user_id=0,group_id=0,allow_other";
@@ -32,7 +35,7 @@ internal sealed unsafe partial class Device
             throw new IOException($"cannot mount at {mountPoint}: {Marshal.GetLastSystemError()}");
         }
 
-        var device = new Device(session, fd, mountPoint);
+        var device = new Device(session, faults, fd, mountPoint);
         for (int i = 0; i < Threads; i++)
         {
             new Thread(device.Serve) { IsBackground = true }.Start();
@@ -64,6 +67,14 @@ internal sealed unsafe partial class Device
                     }
 
                     return;
+                }
+
+                // Behind len, which all requests have: opcode, unique; and which request is interrupted, behind the header.
+                Faults.Begin(*(ulong*)(from + 8));
+                if (*(uint*)(from + 4) == FUSE_INTERRUPT)
+                {
+                    _faults.Interrupt(*(ulong*)(from + 40));
+                    continue;
                 }
 
                 var input = new IoSegment(from, (nuint)length);

@@ -35,6 +35,12 @@ internal sealed class Fault
     /// <summary>Whether calls wait until they are released.</summary>
     public bool Hangs { get; private set; }
 
+    /// <summary>Whether such a call ends with EINTR when its caller gets a signal, as network file systems may.</summary>
+    public bool IsInterruptible { get; private set; }
+
+    /// <summary>Whether calls may go on.</summary>
+    public bool IsReleased { get; set; }
+
     /// <summary>How many calls are let through first.</summary>
     public int Skip { get; private set; }
 
@@ -45,8 +51,8 @@ internal sealed class Fault
     public int Percent { get; private set; } = 100;
 
     /// <summary>
-    /// OPERATION NAME [errno=N] [from=BYTE] [whole] [most=BYTES] [delay=MS] [hang] [skip=N] [times=N] [percent=N]; * is
-    /// any name.
+    /// OPERATION NAME [errno=N] [from=BYTE] [whole] [most=BYTES] [delay=MS] [hang] [interruptible] [skip=N] [times=N]
+    /// [percent=N]; * is any name.
     /// </summary>
     public static Fault Parse(ReadOnlySpan<string> words)
     {
@@ -63,6 +69,7 @@ internal sealed class Fault
                 case "most": fault.Most = Number(); break;
                 case "delay": fault.Delay = TimeSpan.FromMilliseconds(Number()); break;
                 case "hang": fault.Hangs = true; break;
+                case "interruptible": fault.IsInterruptible = true; break;
                 case "skip": fault.Skip = Number(); break;
                 case "times": fault.Times = Number(); break;
                 case "percent": fault.Percent = Number(); break;
@@ -72,6 +79,9 @@ internal sealed class Fault
 
         return fault;
     }
+
+    /// <summary>Whether this is about calls of one operation on files of one name.</summary>
+    public bool IsOf(string operation, string name) => operation == _operation && name == _name;
 
     /// <summary>Whether a call is concerned. Counts it.</summary>
     public bool Meets(string operation, string name, long offset, long length)

@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using PassthroughFs.Core.Api;
 
@@ -7,9 +8,12 @@ namespace PassthroughFs.Core.FailingSource;
 /// <summary>All faults there are now, and who hangs in one.</summary>
 internal sealed class Faults
 {
-    private readonly Lock _lock = new();
+    [ThreadStatic]
+    private static ulong t_request;
+
+    private readonly object _lock = new();
+    private readonly HashSet<ulong> _interrupted = [];
     private Fault[] _all = [];
-    private ManualResetEventSlim _released = new();
     private int _hanging;
 
     public int Hanging => Volatile.Read(ref _hanging);
@@ -23,13 +27,21 @@ internal sealed class Faults
     }
 
     /// <summary>Ends all faults, and lets go of who hangs.</summary>
-    public void Clear()
+    public void Clear() => End(_ => true);
+
+    /// <summary>The same for those of one operation and name.</summary>
+    public void Release(string operation, string name) => End(fault => fault.IsOf(operation, name));
+
+    /// <summary>Notes what request the calling thread is at.</summary>
+    public static void Begin(ulong unique) => t_request = unique;
+
+    /// <summary>A request's caller has got a signal.</summary>
+    public void Interrupt(ulong unique)
     {
         lock (_lock)
         {
-            _all = [];
-            _released.Set();
-            _released = new ManualResetEventSlim();
+            _interrupted.Add(unique);
+            Monitor.PulseAll(_lock);
         }
     }
 
@@ -53,9 +65,9 @@ internal sealed class Faults
                 Thread.Sleep(fault.Delay);
             }
 
-            if (fault.Hangs)
+            if (fault.Hangs && !Hang(fault))
             {
-                Hang();
+                return Errno.EINTR;
             }
 
             length = Math.Min(length, fault.Most);
@@ -75,16 +87,33 @@ internal sealed class Faults
         return Errno.OK;
     }
 
-    private void Hang()
+    private void End(Predicate<Fault> which)
     {
-        ManualResetEventSlim released;
         lock (_lock)
         {
-            released = _released;
-        }
+            foreach (Fault fault in Array.FindAll(_all, which))
+            {
+                fault.IsReleased = true;
+            }
 
-        Interlocked.Increment(ref _hanging);
-        released.Wait();
-        Interlocked.Decrement(ref _hanging);
+            _all = Array.FindAll(_all, fault => !fault.IsReleased);
+            Monitor.PulseAll(_lock);
+        }
+    }
+
+    // False for one that was interrupted.
+    private bool Hang(Fault fault)
+    {
+        lock (_lock)
+        {
+            _hanging++;
+            while (!fault.IsReleased && !(fault.IsInterruptible && _interrupted.Contains(t_request)))
+            {
+                Monitor.Wait(_lock);
+            }
+
+            _hanging--;
+            return fault.IsReleased;
+        }
     }
 }

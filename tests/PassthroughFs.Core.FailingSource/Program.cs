@@ -6,7 +6,7 @@ using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
 
 // FailingSource DIRECTORY MOUNTPOINT: a mirror whose calls fail as the lines of standard input say; see Fault.Parse.
-// `clear` ends all faults, `hanging N` waits until N calls hang. Each line is answered, and the end of input ends it.
+// `clear` ends all faults, `release OPERATION NAME` those, `hanging N` waits until N calls hang. Each line is answered, and the end of input ends it.
 if (args is not [string directory, string mountPoint])
 {
     Console.Error.WriteLine("usage: FailingSource DIRECTORY MOUNTPOINT");
@@ -28,7 +28,7 @@ var config = new PassthroughConfig
 };
 using var mirror = new PassthroughFileSystem(config);
 var session = new FuseSession(new FailingFileSystem(mirror, faults), new FuseSessionOptions());
-Device device = Device.Mount(session, mountPoint);
+Device device = Device.Mount(session, faults, mountPoint);
 Console.WriteLine("serving");
 while (Console.ReadLine() is { } line)
 {
@@ -37,6 +37,9 @@ while (Console.ReadLine() is { } line)
     {
         case "clear":
             faults.Clear();
+            break;
+        case "release":
+            faults.Release(words[1], words[2]);
             break;
         case "hanging":
             int wanted = int.Parse(words[1], CultureInfo.InvariantCulture);

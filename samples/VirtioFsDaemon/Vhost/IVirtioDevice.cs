@@ -15,10 +15,16 @@ internal interface IVirtioDevice
     /// <summary>How many threads a queue gets: so many of its requests are handled at once.</summary>
     int ThreadsOf(int queue);
 
+    /// <summary>How many more it gets that serve while others hang.</summary>
+    int StandbyThreadsOf(int queue);
+
+    /// <summary>Where those wait.</summary>
+    Standby Standby { get; }
+
     /// <summary>Makes what handles a queue's requests on one of its threads.</summary>
     IChainHandler CreateHandler(int queue, int queueSize);
 
-    /// <summary>Back to the beginning: the guest is gone. No handler is at work, none is used again.</summary>
+    /// <summary>Back to the beginning: the guest is gone. No handler is used again; one may still be at a request that hangs.</summary>
     void Reset();
 
     /// <summary>

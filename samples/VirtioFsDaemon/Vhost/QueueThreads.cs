@@ -20,11 +20,14 @@ namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 /// </remarks>
 internal sealed unsafe class QueueThreads : IDisposable
 {
+    private const int BusyMilliseconds = 5000;
+
     private readonly int _index;
     private readonly SplitQueue _queue;
     private readonly RingAddresses _addresses;
     private readonly GuestMemory _memory;
     private readonly CallEvent _call;
+    private readonly Standby _standby;
     private readonly Action _reportBroken;
     private readonly ILogger _logger;
     private readonly SafeFileHandle _wake = Libc.NewEvent();
@@ -35,6 +38,8 @@ internal sealed unsafe class QueueThreads : IDisposable
     private readonly Lock _ring = new();
     private MemoryMap? _mapped;
     private int _asleep;
+    private int _running;
+    private bool _isDisposed;
 
     private long _badChains;
     private long _lastBadChain;
@@ -45,7 +50,9 @@ internal sealed unsafe class QueueThreads : IDisposable
     /// <param name="queue">The queue; these threads' alone until <see cref="Stop"/> returns.</param>
     /// <param name="addresses">Where its rings are.</param>
     /// <param name="memory">The guest's memory.</param>
-    /// <param name="handlers">They get the requests: one for each thread.</param>
+    /// <param name="handlers">They get the requests: one for each thread that serves.</param>
+    /// <param name="standbyHandlers">The same for each that serves while others hang.</param>
+    /// <param name="standby">Where those wait for it.</param>
     /// <param name="kick">The eventfd by which the guest tells of work. Not owned; open until they have ended.</param>
     /// <param name="call">The other direction.</param>
     /// <param name="reportBroken">Called once if the ring is broken, on one of the threads.</param>
@@ -53,13 +60,14 @@ internal sealed unsafe class QueueThreads : IDisposable
     /// <param name="logger">Where faults of the guest go.</param>
     public QueueThreads(
         int index, SplitQueue queue, RingAddresses addresses, GuestMemory memory, IChainHandler[] handlers,
-        SafeFileHandle kick, CallEvent call, Action reportBroken, int chainLimit, ILogger logger)
+        IChainHandler[] standbyHandlers, Standby standby, SafeFileHandle kick, CallEvent call, Action reportBroken, int chainLimit, ILogger logger)
     {
         _index = index;
         _queue = queue;
         _addresses = addresses;
         _memory = memory;
         _call = call;
+        _standby = standby;
         _reportBroken = reportBroken;
         _logger = logger;
         if (_wake.IsInvalid || _epoll.IsInvalid || !Watch(kick) || !Watch(_wake))
@@ -70,47 +78,79 @@ internal sealed unsafe class QueueThreads : IDisposable
         }
 
         _asleep = handlers.Length;
-        _threads = [.. handlers.Select((handler, i) => new Thread(() => Run(handler, new DescriptorChain(chainLimit)))
+        _running = handlers.Length + standbyHandlers.Length;
+        _threads = [.. handlers.Concat(standbyHandlers).Select((handler, i) =>
         {
-            Name = handlers.Length == 1 ? $"ptfs-queue-{index}" : $"ptfs-queue-{index}.{i}",
-            IsBackground = true,
+            int place = i - handlers.Length;
+            return new Thread(() => Run(handler, new DescriptorChain(chainLimit), place))
+            {
+                Name = _running == 1 ? $"ptfs-queue-{index}" : $"ptfs-queue-{index}.{i}",
+                IsBackground = true,
+            };
         })];
     }
 
     public void Start() => Array.ForEach(_threads, thread => thread.Start());
 
     /// <summary>Waits until the requests under way are done and the threads have ended.</summary>
-    public void Stop()
+    /// <param name="patience">How long.</param>
+    /// <returns>False if some have not: they end when what they hang in ends, and are nobody's until then.</returns>
+    public bool Stop(Patience patience)
     {
         End();
-        TimeSpan patience = TimeSpan.FromSeconds(5);
+        TimeSpan step = TimeSpan.FromMilliseconds(50);
+        long nextWarning = Environment.TickCount64 + BusyMilliseconds;
         foreach (Thread thread in _threads)
         {
-            while (!thread.Join(patience))
+            while (!thread.Join(step))
             {
-                Log.QueueBusy(_logger, _index);
-                patience = TimeSpan.FromMinutes(1);
+                if (patience.IsOver())
+                {
+                    return false;
+                }
+
+                if (Environment.TickCount64 >= nextWarning)
+                {
+                    Log.QueueBusy(_logger, _index);
+                    nextWarning = Environment.TickCount64 + (12 * BusyMilliseconds);
+                }
             }
         }
+
+        return true;
     }
 
-    /// <summary>Closes what it owns, after <see cref="Stop"/>.</summary>
-    public void Dispose() => CloseDescriptors();
+    /// <summary>Closes what it owns, after <see cref="Stop"/>; if threads hang, the last of them does.</summary>
+    public void Dispose()
+    {
+        lock (_ring)
+        {
+            _isDisposed = true;
+            CloseUnlessUsed();
+        }
+    }
 
     // No more requests are taken. One wake-up is enough: who ends passes it on.
     private void End()
     {
         Volatile.Write(ref _stop, true);
         _ = Libc.Signal(Libc.Number(_wake));
+        _standby.Wake();
     }
 
-    private void Run(IChainHandler handler, DescriptorChain chain)
+    // A negative place is that of one who always serves.
+    private void Run(IChainHandler handler, DescriptorChain chain, int place)
     {
+        bool serves = place < 0;
         try
         {
             while (!Volatile.Read(ref _stop))
             {
-                if (!Serve(handler, chain))
+                if (!serves || (place >= 0 && !_standby.Wants(place)))
+                {
+                    StandBy(place, ref serves);
+                }
+                else if (!Serve(handler, chain))
                 {
                     EndFor(() => Log.QueueBroken(_logger, _index, _queue.Fault));
                 }
@@ -128,6 +168,37 @@ internal sealed unsafe class QueueThreads : IDisposable
         }
 
         End();
+        lock (_ring)
+        {
+            _running--;
+            CloseUnlessUsed();
+        }
+    }
+
+    // Who stands by does not count as asleep: no guest need kick for it. Who was woken and leaves passes that on.
+    private void StandBy(int place, ref bool serves)
+    {
+        if (serves)
+        {
+            lock (_ring)
+            {
+                _asleep--;
+            }
+
+            _ = Libc.Signal(Libc.Number(_wake));
+            serves = false;
+        }
+
+        _standby.Wait(place, () => Volatile.Read(ref _stop));
+        if (!Volatile.Read(ref _stop))
+        {
+            lock (_ring)
+            {
+                _asleep++;
+            }
+
+            serves = true;
+        }
     }
 
     // Once, whoever of the threads comes first.
@@ -311,6 +382,14 @@ internal sealed unsafe class QueueThreads : IDisposable
         {
             _lastBadChain = now;
             Log.BadChain(_logger, _index, _queue.Fault, count);
+        }
+    }
+
+    private void CloseUnlessUsed()
+    {
+        if (_isDisposed && _running == 0)
+        {
+            CloseDescriptors();
         }
     }
 

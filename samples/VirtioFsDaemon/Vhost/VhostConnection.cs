@@ -21,13 +21,17 @@ internal sealed partial class VhostConnection : IDisposable
     private ProtocolFeatures _protocol;
     private readonly BackendChannel _backend;
 
-    public VhostConnection(VhostSocket socket, IVirtioDevice device, ILogger logger)
+    public VhostConnection(VhostSocket socket, IVirtioDevice device, Patience patience, ILogger logger)
     {
         _socket = socket;
         _device = device;
         _logger = logger;
         _backend = new BackendChannel(logger);
-        _queues = [.. Enumerable.Range(0, device.QueueCount).Select(i => new VhostQueue(i, _memory, device, logger))];
+        _queues =
+        [
+            .. Enumerable.Range(0, device.QueueCount)
+                .Select(i => new VhostQueue(i, _memory, device, patience, logger)),
+        ];
     }
 
     private ProtocolFeatures OfferedProtocol =>

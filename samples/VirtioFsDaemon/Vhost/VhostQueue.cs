@@ -9,7 +9,8 @@ namespace PassthroughFs.Samples.VirtioFsDaemon.Vhost;
 /// <summary>
 /// One queue as the front end sets it up, piece by piece. Used by the thread of the connection alone.
 /// </summary>
-internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice device, ILogger logger) : IDisposable
+internal sealed class VhostQueue(
+    int index, GuestMemory memory, IVirtioDevice device, Patience patience, ILogger logger) : IDisposable
 {
     // A guest may use indirect tables longer than its queue, as some did; a request of ours never needs more.
     private const int ChainLimit = 1024;
@@ -97,10 +98,9 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
         _queue = new SplitQueue(
             _size, _base, features.HasFlag(VirtioFeatures.RingIndirectDesc),
             features.HasFlag(VirtioFeatures.RingEventIdx));
-        IChainHandler[] handlers =
-            [.. Enumerable.Range(0, device.ThreadsOf(index)).Select(_ => device.CreateHandler(index, _size))];
         _threads = new QueueThreads(
-            index, _queue, addresses, memory, handlers, _kick, _call, _error.Signal, Math.Max(ChainLimit, _size),
+            index, _queue, addresses, memory, CreateHandlers(device.ThreadsOf(index)),
+            CreateHandlers(device.StandbyThreadsOf(index)), device.Standby, _kick, _call, _error.Signal, Math.Max(ChainLimit, _size),
             logger);
         _threads.Start();
         Log.QueueStarted(logger, index, _size, _base);
@@ -120,6 +120,9 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
 
     public void Dispose() => Reset();
 
+    private IChainHandler[] CreateHandlers(int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => device.CreateHandler(index, _size))];
+
     private void Stop()
     {
         if (_threads is null)
@@ -127,9 +130,14 @@ internal sealed class VhostQueue(int index, GuestMemory memory, IVirtioDevice de
             return;
         }
 
-        _threads.Stop();
+        bool isDone = _threads.Stop(patience);
         _threads.Dispose();
         _threads = null;
+        if (!isDone)
+        {
+            Log.QueueLeft(logger, index);
+        }
+
         _base = _queue!.Next;
         Log.QueueStopped(logger, index, _base);
     }

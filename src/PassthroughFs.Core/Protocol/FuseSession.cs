@@ -1,4 +1,6 @@
 using System;
+using System.Collections.Generic;
+using System.Linq;
 using System.Numerics;
 using System.Threading;
 using Microsoft.Extensions.Logging;
@@ -22,6 +24,10 @@ public sealed partial class FuseSession
 
     // Read by every request, written by INIT and DESTROY; what it points to never changes.
     private volatile FuseConnection? _connection;
+
+    // Replaced as a whole, under a lock of its own: INIT may take long.
+    private readonly Lock _workersLock = new();
+    private WeakReference<FuseWorker>[] _workers = [];
 
     /// <summary>Makes a session that waits for its client's INIT.</summary>
     /// <param name="fileSystem">What the client gets to see. Not owned.</param>
@@ -108,7 +114,32 @@ public sealed partial class FuseSession
     internal FuseConnection? Connection => _connection;
 
     /// <summary>Makes a worker: the memory to handle one request at a time.</summary>
-    public FuseWorker CreateWorker() => new(this);
+    public FuseWorker CreateWorker()
+    {
+        var worker = new FuseWorker(this);
+        lock (_workersLock)
+        {
+            // Those that nobody has any more go.
+            _workers = [.. _workers.Where(other => other.TryGetTarget(out _)), new WeakReference<FuseWorker>(worker)];
+        }
+
+        return worker;
+    }
+
+    /// <summary>The workers that there are.</summary>
+    internal IEnumerable<FuseWorker> Workers
+    {
+        get
+        {
+            foreach (WeakReference<FuseWorker> reference in Volatile.Read(ref _workers))
+            {
+                if (reference.TryGetTarget(out FuseWorker? worker))
+                {
+                    yield return worker;
+                }
+            }
+        }
+    }
 
     /// <summary>
     /// INIT: agrees with the client. Whatever was agreed on before ends first, as the client has forgotten it.

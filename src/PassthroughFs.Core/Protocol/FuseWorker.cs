@@ -73,17 +73,25 @@ public sealed partial class FuseWorker
         call.ReplySegments = reply;
         call.Room = (int)Math.Min(room, int.MaxValue) - FuseProtocol.ReplyHeaderSize;
         call.Connection = _session.Connection;
+        int length;
         try
         {
-            return Prepare(ref call, info, total, out Errno errno) ? Handle(ref call) : call.ReplyTo(info, errno);
+            length = Prepare(ref call, info, total, out Errno errno) ? Handle(ref call) : call.ReplyTo(info, errno);
         }
         catch (Exception exception)
         {
             // The one barrier: whatever a file system throws ends here, and the client does not wait for ever.
             // Telling of it does not throw either.
             _session.Events.Failure(call.Header.Opcode, call.Header.Unique, exception);
-            return call.ReplyTo(info, exception is OutOfMemoryException ? Errno.ENOMEM : Errno.EIO);
+            length = call.ReplyTo(info, exception is OutOfMemoryException ? Errno.ENOMEM : Errno.EIO);
         }
+
+        if (IsAtWork(_turn))
+        {
+            EndTurn();
+        }
+
+        return length;
     }
 
     /// <summary>Checks a request's frame and copies its structure and names.</summary>
@@ -143,6 +151,7 @@ public sealed partial class FuseWorker
             Id = new RequestId(header.Unique),
             SupplementaryGroups = groups == 0 ? default : new ReadOnlyMemory<uint>(_groups, 0, groups),
         };
+        BeginTurn(header);
         errno = Errno.OK;
         return true;
     }

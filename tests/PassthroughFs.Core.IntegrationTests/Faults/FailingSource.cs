@@ -65,6 +65,9 @@ internal sealed class FailingSource : IDisposable
     /// <summary>Waits until calls hang.</summary>
     public void AwaitHanging(int count) => Order($"hanging {count}");
 
+    /// <summary>Ends the faults of one operation and name, and lets go of who hangs in them.</summary>
+    public void Release(string operation, string name) => Order($"release {operation} {name}");
+
     /// <summary>Ends all faults and lets go of who hangs.</summary>
     public void Clear() => Order("clear");
 
