@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.Text;
 using System.Threading;
-using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Protocol;
 
@@ -13,7 +12,7 @@ namespace PassthroughFs.Samples.FuseMount;
 /// Looks twice a second at which requests hang: has threads that stand by serve in the place of theirs, says it in the log
 /// once, and describes them.
 /// </summary>
-internal sealed class HangWatch : IDisposable
+internal sealed class HangWatch
 {
     private static readonly TimeSpan s_tick = TimeSpan.FromMilliseconds(500);
 
@@ -65,7 +64,8 @@ internal sealed class HangWatch : IDisposable
         return text.ToString();
     }
 
-    public void Dispose()
+    /// <summary>Looks no more.</summary>
+    public void Stop()
     {
         lock (_lock)
         {

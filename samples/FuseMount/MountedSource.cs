@@ -3,7 +3,6 @@ using System.Collections.Generic;
 using System.IO;
 using System.Linq;
 using System.Net.Sockets;
-using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -245,7 +244,7 @@ internal sealed class MountedSource
 
         bool isQuiet = end.WaitForThreads(server.WaitForThreads)
             && (ring is null || end.WaitForThreads(ring.WaitForThreads));
-        _watch.Dispose();
+        _watch.Stop();
         MountException? unsaved = hasServed ? _served.SaveState() : null;
         fault ??= unsaved;
         if (isQuiet)

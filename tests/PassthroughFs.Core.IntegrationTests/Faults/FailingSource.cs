@@ -15,7 +15,7 @@ namespace PassthroughFs.Core.IntegrationTests.Faults;
 /// </summary>
 internal sealed class FailingSource : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(120);
 
     private readonly TempDirectory _host;
     private readonly TempDirectory _at = new();

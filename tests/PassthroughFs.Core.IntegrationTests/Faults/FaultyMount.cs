@@ -16,7 +16,7 @@ internal sealed class FaultyMount : IDisposable
     /// <param name="options">Of the mount program, with spaces between them.</param>
     /// <param name="prepare">What is there before the mount.</param>
     /// <param name="seconds">How long the mount may be there.</param>
-    public FaultyMount(string options, Action<string>? prepare = null, int seconds = 60)
+    public FaultyMount(string options, Action<string>? prepare = null, int seconds = 240)
     {
         Source = new FailingSource();
         try

@@ -39,10 +39,10 @@ public sealed class HangTests
 
         // One of them goes on, and then all.
         scene.Source.Release("Lookup", "h1");
-        Assert.Equal(Errno.OK, hanging[1].Result);
+        Assert.Equal(Errno.OK, Of(hanging[1]));
         Assert.DoesNotContain(hanging.Where((_, i) => i != 1), task => task.IsCompleted);
         scene.Source.Clear();
-        Assert.All(hanging, task => Assert.Equal(Errno.OK, task.Result));
+        Assert.All(hanging, task => Assert.Equal(Errno.OK, Of(task)));
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class HangTests
         }
 
         scene.Source.Clear();
-        Assert.All(hanging, task => Assert.Equal(Errno.OK, task.Result));
+        Assert.All(hanging, task => Assert.Equal(Errno.OK, Of(task)));
         Await(() => scene.Mount.Error.Contains("No request hangs any more", StringComparison.Ordinal));
         Assert.Single(scene.Mount.Error.Split('\n'), line => line.Contains(" hang, the oldest", StringComparison.Ordinal));
         Assert.DoesNotContain("FUSE_LOOKUP", scene.Mount.Order("requests").Out, StringComparison.Ordinal);
@@ -88,7 +88,7 @@ public sealed class HangTests
         using var scene = new FaultyMount($"--end-timeout 1 {options}", host => Prepare(host, 1));
         Task<ShellResult> client = Stat(scene, "h0", "hang");
         scene.Mount.Signal(Native.SIGTERM);
-        Assert.Matches(Gone, client.Result.Error);
+        Assert.Matches(Gone, Of(client).Error);
         Await(() => !MountProcess.IsMounted(scene.Mount.MountPoint));
         Assert.Contains("FUSE_LOOKUP", scene.Mount.Error, StringComparison.Ordinal);
 
@@ -104,7 +104,7 @@ public sealed class HangTests
         Task<ShellResult> client = Stat(scene, "h0", "hang interruptible");
         scene.Mount.Signal(Native.SIGTERM);
         Assert.Equal(0, scene.Mount.AwaitExit());
-        Assert.Matches(Gone, client.Result.Error);
+        Assert.Matches(Gone, Of(client).Error);
     }
 
     [Fact]
@@ -130,7 +130,7 @@ public sealed class HangTests
         Thread.Sleep(1200); // what comes sooner counts as the same signal
         scene.Mount.Signal(Native.SIGTERM);
         Assert.Equal(0, scene.Mount.AwaitExit());
-        Assert.Matches(Gone, client.Result.Error);
+        Assert.Matches(Gone, Of(client).Error);
     }
 
     [Theory]
@@ -146,7 +146,7 @@ public sealed class HangTests
 
         // Whoever was inside is waited for, as for any file system; with the last of them all ends.
         scene.Source.Clear();
-        Assert.Equal(0, client.Result.ExitCode);
+        Assert.Equal(0, Of(client).ExitCode);
         Assert.Equal(0, scene.Mount.AwaitExit());
     }
 
@@ -176,6 +176,8 @@ public sealed class HangTests
         scene.Source.AwaitHanging(1);
         return task;
     }
+
+    private static T Of<T>(Task<T> task) => task.GetAwaiter().GetResult();
 
     private static void Await(Func<bool> condition)
     {

@@ -16,7 +16,7 @@ namespace PassthroughFs.Core.IntegrationTests.Vhost;
 /// </summary>
 internal sealed class DaemonProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly Process _process;
     private readonly TempDirectory _directory = new();

@@ -17,7 +17,7 @@ namespace PassthroughFs.Core.IntegrationTests.Ways;
 /// </summary>
 internal sealed class MountProcess : IDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(120);
 
     private readonly Process _process;
     private readonly StringBuilder _output = new();
