@@ -1,11 +1,9 @@
 using System;
 using System.IO;
 using System.Linq;
-using PassthroughFs.Core.Api;
 using PassthroughFs.Core.IntegrationTests.Faults;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
-using PassthroughFs.Core.IntegrationTests.Ways;
 using PassthroughFs.Core.IntegrationTests.Wire;
 using Xunit;
 
