@@ -37,10 +37,13 @@ internal static unsafe class SignalCode
     /// <summary>Puts code before the handler that a signal has.</summary>
     /// <param name="signal">Its number.</param>
     /// <param name="code">Any place is right for it; it finds its data right behind itself.</param>
-    /// <param name="data">These, and behind them the address of the handler that was there before.</param>
+    /// <param name="data">
+    /// These, and behind them the address of the handler that was there before. Where there was none, as in a native
+    /// executable for some signals, it is abort(3)'s.
+    /// </param>
     /// <returns>
-    /// False if there is no code, no handler before, or no memory that may be executed, as where the system or its service
-    /// manager forbids that. Then nothing has changed.
+    /// False if there is no code, or no memory that may be executed, as where the system or its service manager forbids
+    /// that. Then nothing has changed.
     /// </returns>
     public static bool TryInstall(int signal, ReadOnlySpan<byte> code, params ReadOnlySpan<ulong> data)
     {
@@ -50,7 +53,18 @@ internal static unsafe class SignalCode
 
         // SAFETY: the structures are of this frame and as long as libc's. The page is new, never unmapped, and as long as
         // what is written there. The code becomes the handler only when it is whole and cannot be written any more.
-        if (code.IsEmpty || Libc.sigaction(signal, null, old) != 0 || *(nuint*)old <= 1)
+        if (code.IsEmpty || Libc.sigaction(signal, null, old) != 0)
+        {
+            return false;
+        }
+
+        ulong before = *(ulong*)old;
+        if (before <= 1 && NativeLibrary.TryGetExport(NativeLibrary.GetMainProgramHandle(), "abort", out nint abort))
+        {
+            before = (ulong)abort; // neither "by default" nor "ignored" can be jumped to
+        }
+
+        if (before <= 1)
         {
             return false;
         }
@@ -64,7 +78,7 @@ internal static unsafe class SignalCode
         code.CopyTo(new Span<byte>(page, code.Length));
         var behind = (ulong*)((byte*)page + code.Length);
         data.CopyTo(new Span<ulong>(behind, data.Length));
-        behind[data.Length] = *(ulong*)old;
+        behind[data.Length] = before;
         new Span<byte>(wanted, SigactionBytes).Clear();
         *(ulong**)wanted = page;
         *(int*)(wanted + FlagsOffset) = SA_SIGINFO | SA_ONSTACK | SA_RESTART;

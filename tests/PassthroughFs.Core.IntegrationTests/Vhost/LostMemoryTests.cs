@@ -2,7 +2,9 @@ using System;
 using System.IO;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
+using PassthroughFs.Core.IntegrationTests.Vhost.Seccomp;
 using PassthroughFs.Core.IntegrationTests.Wire;
+using PassthroughFs.Samples.VirtioFsDaemon.Seccomp;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
@@ -61,6 +63,41 @@ public sealed class LostMemoryTests : IDisposable
         {
             _ = Native.Close(fd);
         }
+    }
+
+    [Fact]
+    public void Where_memory_may_not_be_made_executable_the_daemon_says_that_nothing_is_answered()
+    {
+        // As a service manager forbids it, but to the runtime, which asks for whole pages.
+        const uint arguments = 16, executable = 4, accessDenied = 13, pageBits = 0xFFF;
+        var writer = new BpfAssembler();
+        int allowed = writer.NewLabel();
+        writer.Load(0);
+        writer.JumpUnlessEqual(Native.IsArm64 ? 226u : 10u, allowed); // mprotect
+        writer.Load(arguments + 8);
+        writer.And(pageBits);
+        writer.JumpIfEqual(0, allowed);
+        writer.Load(arguments + 16);
+        writer.And(executable);
+        writer.JumpIfEqual(0, allowed);
+        writer.Return(FilterProgram.Error | accessDenied);
+        writer.Mark(allowed);
+        writer.Return(FilterProgram.Allow);
+        using var directory = new TempDirectory();
+        using DaemonProcess daemon = DaemonProcess.StartedBy(
+            FilteredCalls.Under(writer.Assemble(), directory["filter"]), _shared.Path, "--num-request-queues", "2");
+        daemon.AwaitOutput("Memory may not be made executable here, so that SIGBUS cannot be answered");
+        using var next = new DispatchPosix(new VhostChannel(daemon.SocketPath));
+        next.WriteFile("f", "served"u8);
+    }
+
+    [Fact]
+    public void Where_it_may_nothing_is_said()
+    {
+        using DaemonProcess daemon = Start();
+        using var posix = new DispatchPosix(new VhostChannel(daemon.SocketPath));
+        posix.WriteFile("f", "served"u8);
+        Assert.DoesNotContain("executable", daemon.Output, StringComparison.Ordinal);
     }
 
     private DaemonProcess Start() => new(_shared.Path, "--num-request-queues", "2");

@@ -45,6 +45,40 @@ public sealed class SandboxTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("none")]
+    [InlineData("chroot")]
+    [InlineData("namespace")]
+    public void A_daemon_in_a_sandbox_has_no_port_for_diagnostics(string mode)
+    {
+        using DaemonProcess daemon = Start(mode);
+        Use(daemon);
+        string proc = $"/proc/{daemon.ServerPid}";
+        var own = new HashSet<string>();
+        foreach (string fd in Directory.GetFileSystemEntries($"{proc}/fd"))
+        {
+            if (new FileInfo(fd).LinkTarget is { } target && target.StartsWith("socket:[", StringComparison.Ordinal))
+            {
+                own.Add(target["socket:[".Length..^1]);
+            }
+        }
+
+        // Each line ends with the socket's number and its path.
+        string[] ports =
+        [
+            .. File.ReadLines("/proc/self/net/unix").Concat(File.ReadLines($"{proc}/net/unix"))
+                .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Where(words => words.Length == 8 && own.Contains(words[6]))
+                .Select(words => words[7])
+                .Where(path => path.Contains("dotnet-diagnostic", StringComparison.Ordinal)),
+        ];
+
+        // A native executable has none anyway.
+        bool hasPort = mode == "none" && new FileInfo($"{proc}/exe").LinkTarget!.EndsWith("/dotnet", StringComparison.Ordinal);
+        Assert.Equal(hasPort, ports.Length > 0);
+        Assert.NotEmpty(own);
+    }
+
     [Fact]
     public void In_namespaces_no_file_can_be_at_any_path()
     {

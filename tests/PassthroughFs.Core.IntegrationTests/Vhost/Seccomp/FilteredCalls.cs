@@ -36,6 +36,28 @@ internal static class FilteredCalls
             print(f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"errno {os.WEXITSTATUS(status)}")
         """;
 
+    // A filter's file, and a program with its arguments that this one becomes.
+    private const string Starter = """
+        import ctypes, os, sys
+        libc = ctypes.CDLL(None, use_errno=True)
+        class Program(ctypes.Structure):
+            _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
+        with open(sys.argv[1], "rb") as file:
+            code = file.read()
+        memory = ctypes.create_string_buffer(code, len(code))
+        program = Program(len(code) // 8, ctypes.cast(memory, ctypes.c_void_p))
+        if libc.prctl(38, 1, 0, 0, 0) != 0 or libc.prctl(22, 2, ctypes.byref(program)) != 0:
+            sys.exit(ctypes.get_errno())
+        os.execvp(sys.argv[2], sys.argv[2:])
+        """;
+
+    /// <summary>What starts another program under a filter; the file is this method's to write.</summary>
+    public static string[] Under(BpfInstruction[] program, string file)
+    {
+        File.WriteAllBytes(file, MemoryMarshal.AsBytes<BpfInstruction>(program).ToArray());
+        return ["/usr/bin/python3", "-c", Starter, file];
+    }
+
     /// <summary>Makes calls; gives how each ended: "signal N", or "errno N" with 0 if it succeeded.</summary>
     public static string[] Make(BpfInstruction[] program, IEnumerable<ulong[]> calls)
     {
