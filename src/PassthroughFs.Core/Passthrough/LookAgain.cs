@@ -50,13 +50,16 @@ internal sealed class LookAgain
         return true;
     }
 
-    /// <summary>A caller has looked a node up.</summary>
-    public void Found(uint thread, NodeId node)
+    /// <summary>A caller has looked a node up; whether it is one that was told, and means to open it now.</summary>
+    public bool Found(uint thread, NodeId node)
     {
-        if (IsTold(thread, out _))
+        if (!IsTold(thread, out _))
         {
-            Volatile.Write(ref _found[thread % Places], node.Value);
+            return false;
         }
+
+        Volatile.Write(ref _found[thread % Places], node.Value);
+        return true;
     }
 
     /// <summary>A caller was let in: what it means next, it means anew.</summary>

@@ -48,11 +48,10 @@ public sealed unsafe partial class PassthroughFileSystem
             }
 
             result = LookupAt(directory.Value, path, out entry);
-        }
-
-        if (result == Errno.OK)
-        {
-            _lookAgain.Found(context.Pid, entry.Node);
+            if (result == Errno.OK && _lookAgain.Found(context.Pid, entry.Node))
+            {
+                result = HoldFound(context, directory.Value, path, ref entry);
+            }
         }
 
         if (result == Errno.ENOENT && Config.NegativeTimeout > TimeSpan.Zero)

@@ -56,7 +56,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno OpenNamed(
         in RequestContext context, in HostInode inode, uint flags, bool isFresh, out int fd)
     {
-        Errno result = OpenInode(context, inode, flags, out fd);
+        Errno result = NoteStale(context, inode.Node, OpenInode(context, inode, flags, out fd));
         return result == Errno.OK && !isFresh && IsGone(context, inode, fd) ? CloseAfter(fd, Errno.ESTALE) : result;
     }
 
@@ -65,7 +65,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, in HostInode inode, uint flags, bool killSuidgid, bool isFresh, out int fd)
     {
         fd = -1;
-        Errno result = GetNode(inode.Node, out NodeFd node);
+        Errno result = NoteStale(context, inode.Node, GetNode(inode.Node, out NodeFd node));
         if (result != Errno.OK)
         {
             return result;
@@ -94,7 +94,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno OpenProgram(in RequestContext context, in HostInode inode, bool isFresh, out OpenReply reply)
     {
         reply = default;
-        Errno result = GetNode(inode.Node, out NodeFd node);
+        Errno result = NoteStale(context, inode.Node, GetNode(inode.Node, out NodeFd node));
         if (result != Errno.OK)
         {
             return result;
@@ -186,6 +186,56 @@ public sealed unsafe partial class PassthroughFileSystem
             _identity.Return(switched);
             return fd;
         }
+    }
+
+    /// <summary>Remembers a caller to whom the host itself says ESTALE, of an inode that is kept by handle.</summary>
+    private Errno NoteStale(in RequestContext context, NodeId node, Errno result)
+    {
+        if (result == Errno.ESTALE)
+        {
+            _ = _lookAgain.Tell(context.Pid, node);
+        }
+
+        return result;
+    }
+
+    /// <summary>
+    /// Sees to it that a caller who was told ESTALE can open what it has looked up since, whatever the host removes
+    /// meanwhile: an inode that is kept by handle gets a descriptor, or its name is looked up once more.
+    /// </summary>
+    private Errno HoldFound(in RequestContext context, int directory, byte* path, ref Entry entry)
+    {
+        for (int looks = 1; !TryHold(entry.Node) && looks < MaxMakes; looks++)
+        {
+            _inodes.Forget(entry.Node, 1);
+            Errno result = LookupAt(directory, path, out entry);
+            if (result != Errno.OK)
+            {
+                return result;
+            }
+
+            _ = _lookAgain.Found(context.Pid, entry.Node);
+        }
+
+        return Errno.OK;
+    }
+
+    /// <summary>Gives an inode that is kept by handle a descriptor, where there is room; false if it is gone.</summary>
+    private bool TryHold(NodeId node)
+    {
+        using HostInode inode = _inodes.Get(node);
+        if (inode.IsNone || inode.Fd >= 0 || !Linux.S_ISREG(inode.Mode) || !HasRoomForRemoved())
+        {
+            return true;
+        }
+
+        int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
+        if (fd >= 0 && !_inodes.TryKeepFd(inode, fd))
+        {
+            _ = Sys.Close(fd);
+        }
+
+        return fd != -(int)Errno.ESTALE;
     }
 
     /// <summary>

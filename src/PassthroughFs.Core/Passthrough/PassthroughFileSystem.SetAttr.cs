@@ -28,7 +28,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        Errno result = GetNode(node, out NodeFd fd);
+        Errno result = NoteStale(context, node, GetNode(node, out NodeFd fd));
         if (result != Errno.OK)
         {
             return result;

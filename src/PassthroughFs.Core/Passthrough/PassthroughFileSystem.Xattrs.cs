@@ -32,7 +32,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* key = stackalloc byte[Names.BufferSize];
-        Errno result = GetXattrNode(node, name, key, out NodeFd fd);
+        Errno result = NoteStale(context, node, GetXattrNode(node, name, key, out NodeFd fd));
         if (result != Errno.OK)
         {
             return result;
@@ -69,7 +69,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* key = stackalloc byte[Names.BufferSize];
-        Errno result = GetXattrNode(node, name, key, out NodeFd fd);
+        Errno result = NoteStale(context, node, GetXattrNode(node, name, key, out NodeFd fd));
         if (result != Errno.OK)
         {
             return result;
@@ -143,7 +143,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* key = stackalloc byte[Names.BufferSize];
-        Errno result = GetXattrNode(node, name, key, out NodeFd fd);
+        Errno result = NoteStale(context, node, GetXattrNode(node, name, key, out NodeFd fd));
         if (result != Errno.OK)
         {
             return result;

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.IO;
+using System.Linq;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.IntegrationTests.Platform;
@@ -59,6 +60,62 @@ public sealed class NameRaceTests
         host.Join();
         Assert.Equal([Errno.OK], answers.Keys);
         Assert.InRange(removed, 1, int.MaxValue);
+    }
+
+    [Theory]
+    [InlineData("--inode-file-handles", "never")]
+    [InlineData("--inode-file-handles", "mandatory")]
+    [InlineData("--inode-file-handles", "mandatory", "--allow-other")]
+    [InlineData("--inode-file-handles", "mandatory", "--shared")]
+    public void What_means_a_name_never_fails_however_often_the_host_replaces_it(params string[] options)
+    {
+        Require.Root();
+        using var source = new TempDirectory(Backing.Tmpfs);
+        using var at = new TempDirectory();
+        File.WriteAllText(source["x"], "0");
+        using MountProcess mount = MountProcess.Start(
+            source.Path, at.Path, [.. options, "--xattr", "--entry-timeout", "0", "--attr-timeout", "0"]);
+        using var watchdog = new Watchdog(mount, 120);
+        int replaced = 0;
+        bool ends = false;
+        var host = new Thread(() =>
+        {
+            using var bare = new HostPosix(source.Path);
+            while (!Volatile.Read(ref ends))
+            {
+                if (bare.Open("new", Linux.O_WRONLY | Linux.O_CREAT, 0x1a4, out int fd) == Errno.OK)
+                {
+                    bare.Close(fd);
+                }
+
+                replaced += bare.Rename("new", "x", 0) == Errno.OK ? 1 : 0;
+            }
+        });
+        host.Start();
+        var answers = new ConcurrentDictionary<(string, Errno), int>();
+        using (var client = new HostPosix(at.Path))
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                Errno opened = client.Open("x", i % 2 == 0 ? Linux.O_RDWR : Linux.O_WRONLY | Linux.O_TRUNC, 0, out int fd);
+                Note(i % 2 == 0 ? "open" : "open with O_TRUNC", opened);
+                if (opened == Errno.OK)
+                {
+                    client.Close(fd);
+                }
+
+                Note("truncate", client.Truncate("x", 5));
+                Note("chmod", client.Chmod("x", 0x1a4));
+                Note("setxattr", client.SetXattr("x", "user.a", "1"u8, 0));
+            }
+        }
+
+        Volatile.Write(ref ends, true);
+        host.Join();
+        Assert.InRange(replaced, 1, int.MaxValue);
+        Assert.Equal("", string.Join(", ", answers.Where(answer => answer.Key.Item2 != Errno.OK)));
+
+        void Note(string call, Errno errno) => answers.AddOrUpdate((call, errno), 1, (_, count) => count + 1);
     }
 
     [Theory]

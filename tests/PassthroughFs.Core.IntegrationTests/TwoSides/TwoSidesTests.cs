@@ -35,6 +35,14 @@ public sealed class TwoSidesTests
     [MemberData(nameof(Sources))]
     public void With_shared_a_mount_and_the_host_are_as_one(SourceKind kind) => Run(kind, false, "--shared");
 
+    [Theory]
+    [InlineData(SourceKind.Ext4, "--inode-file-handles", "mandatory")]
+    [InlineData(SourceKind.Tmpfs, "--inode-file-handles", "mandatory", "--xattr")]
+    [InlineData(SourceKind.Btrfs, "--inode-file-handles", "never", "--use-host-ino")]
+    [InlineData(SourceKind.Ext4, "--allow-other")]
+    public void So_they_are_in_other_modes(SourceKind kind, params string[] options) =>
+        Run(kind, false, ["--shared", .. options]);
+
     private static void Run(SourceKind kind, bool mayBeStale, params string[] options)
     {
         using var source = new SharedSource(kind);
