@@ -56,6 +56,7 @@ public sealed class UpgradeTests : IDisposable
         Assert.Equal("4567", Read(file, 4));
         append.Write("two"u8);
         Assert.Equal("deleted", Read(gone, 7));
+        AssertOpensAnew(gone);
         file.Write("89"u8);
         file.Flush(flushToDisk: true);
         file.Unlock(0, 1);
@@ -318,6 +319,14 @@ public sealed class UpgradeTests : IDisposable
         File.WriteAllText(_at["f"], "served");
         Assert.Equal(0, Shell.Run("umount", [_at.Path], timeoutSeconds: 20).ExitCode);
         Assert.Equal("served", File.ReadAllText(_source["f"]));
+    }
+
+    /// <summary>Whoever has a file without a name open opens it once more, and nobody tells it that the file is gone.</summary>
+    private static void AssertOpensAnew(FileStream file)
+    {
+        string path = $"/proc/self/fd/{file.SafeFileHandle.DangerousGetHandle()}";
+        using var again = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        Assert.Equal("deleted", Read(again, 7));
     }
 
     public void Dispose()
