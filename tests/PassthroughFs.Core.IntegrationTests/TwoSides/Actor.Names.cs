@@ -205,8 +205,8 @@ internal sealed partial class Actor
 
             // A name that is replaced meanwhile may be missed: a directory's order is by entries in some file systems.
             Judge(times > 0 ? slot.Register.JudgeSomething(looks[i])
-                : isQuiet ? slot.Register.Judge(looks[i], 0) : null);
-            if (times > 1 && isQuiet && _round.ListsOnce)
+                : isQuiet && _round.ListsExactly ? slot.Register.Judge(looks[i], 0) : null);
+            if (times > 1 && isQuiet && _round.ListsExactly)
             {
                 throw Violation($"{slot.Name} is listed {times} times");
             }

@@ -39,8 +39,8 @@ internal sealed partial class Round : IDisposable
     /// <summary>Whether areas are file systems of their own, so that nothing moves from one to the other.</summary>
     public bool AreApart { get; }
 
-    /// <summary>Whether a listing has each name once, if nobody changes it.</summary>
-    public bool ListsOnce { get; init; }
+    /// <summary>Whether a listing has each name that nobody changes exactly once.</summary>
+    public bool ListsExactly { get; init; }
 
     /// <summary>Whether who opens or reads what others remove or replace may be told ESTALE.</summary>
     public bool MayBeGone { get; init; }

@@ -31,7 +31,7 @@ internal sealed class SharedSource : IDisposable
     public SharedSource(SourceKind kind)
     {
         Require.Fuse();
-        ListsOnce = kind is not (SourceKind.Tmpfs or SourceKind.Overlay);
+        ListsExactly = kind is not (SourceKind.Tmpfs or SourceKind.Overlay);
         IsRemote = kind == SourceKind.Gluster;
         switch (kind)
         {
@@ -65,8 +65,11 @@ internal sealed class SharedSource : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Whether a listing has each name once. tmpfs may give one twice that others near it are renamed.</summary>
-    public bool ListsOnce { get; }
+    /// <summary>
+    /// Whether a listing has each name that nobody changes exactly once. On tmpfs (Linux 6.18) it may be there twice, or
+    /// be missed, while others in the directory are renamed.
+    /// </summary>
+    public bool ListsExactly { get; }
 
     /// <summary>
     /// Whether who opens or reads what others remove or replace may be told ESTALE, and a read may give what was there

@@ -60,7 +60,7 @@ public sealed class TwoSidesTests
             using (var round = new Round($"round {i}", sides, ActorsOfSide, unchecked(seed + i), source.MakeArea)
             {
                 MayBeStale = mayBeStale,
-                ListsOnce = source.ListsOnce,
+                ListsExactly = source.ListsExactly,
                 MayBeGone = source.IsRemote,
             })
             {
