@@ -13,7 +13,8 @@ namespace PassthroughFs.Core.Fuzz;
 /// <summary>The fuzzer's short runs: from seeds that are always the same, and from one that never is.</summary>
 public sealed class FuzzTests
 {
-    private const long Requests = 120_000;
+    private const long Requests = 100_000;
+    private const long Steps = 50_000;
 
     [Theory]
     [InlineData(Setups.Directory, 1UL)]
@@ -35,5 +36,27 @@ public sealed class FuzzTests
         TestContext.Current.TestOutputHelper?.WriteLine(campaign.Summary());
         Assert.True(findings == 0, $"{output}{Environment.NewLine}{campaign.Summary()}");
         Assert.True(campaign.Requests >= Requests, campaign.Summary());
+    }
+
+    [Theory]
+    [InlineData(1UL)]
+    [InlineData(0UL)]
+    public void Whatever_a_driver_puts_into_its_queue_the_device_keeps_to_the_guests_memory(ulong seed)
+    {
+        var output = new StringWriter();
+        using var target = new QueueTarget();
+        var campaign = new StepCampaign(
+            new CampaignOptions
+            {
+                Target = StepTargets.Queue,
+                Seed = seed != 0 ? seed : BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)),
+                Count = Steps,
+                CaseLength = 1000,
+                Output = output,
+            },
+            target);
+        int findings = campaign.Run();
+        Assert.True(findings == 0, $"{output}{Environment.NewLine}{campaign.Summary()}");
+        Assert.True(target.Done >= Steps, campaign.Summary());
     }
 }

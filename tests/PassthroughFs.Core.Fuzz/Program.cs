@@ -11,7 +11,7 @@ namespace PassthroughFs.Core.Fuzz;
 
 internal static class Program
 {
-    private static readonly string[] s_ours = ["--target", "--seed", "--count", "--minutes", "--config", "--replay", "--help"];
+    private static readonly string[] s_ours = ["--target", "--seed", "--count", "--minutes", "--config", "--replay", "--case", "--help"];
 
     private static int Main(string[] args) =>
         args.Length > 0 && s_ours.Contains(args[0])
@@ -21,7 +21,7 @@ internal static class Program
     private static int Fuzz(string[] args)
     {
         Option<string> target = new("--target") { DefaultValueFactory = _ => Setups.Directory };
-        target.Description = "What to fuzz: " + string.Join(", ", Setups.All.Select(setup => setup.Target).Distinct()) + ", or sessions for both";
+        target.Description = "What to fuzz: " + $"{Setups.Directory}, {Setups.Vfs}, {Setups.Sessions} for both, {string.Join(", ", StepTargets.Names)}";
         Option<string?> config = new("--config") { Description = "One configuration of it; all without" };
         Option<ulong?> seed = new("--seed") { Description = "The seed; one by chance without" };
         Option<long> count = new("--count")
@@ -32,10 +32,11 @@ internal static class Program
         Option<double?> minutes = new("--minutes") { Description = "After how many minutes to stop" };
         Option<string?> replay = new("--replay") { Description = "A tape to send once, in place of all that" };
         Option<string?> findings = new("--findings") { Description = "Where tapes of findings go; /tmp without" };
+        Option<ulong?> @case = new("--case") { Description = "The one case to run, of a target of steps" };
         Option<int> most = new("--most") { Description = "How many findings end it", DefaultValueFactory = _ => 1 };
         var command = new RootCommand("Fuzzes sessions and transports; without these options: its tests.")
         {
-            target, config, seed, count, minutes, replay, findings, most,
+            target, config, seed, count, minutes, replay, findings, most, @case,
         };
         command.SetAction(result =>
         {
@@ -45,13 +46,14 @@ internal static class Program
             }
 
             ulong chosen = result.GetValue(seed) ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8));
-            if (result.GetValue(count) == long.MaxValue && result.GetValue(minutes) is null)
+            if (result.GetValue(count) == long.MaxValue && result.GetValue(minutes) is null
+                && result.GetValue(@case) is null)
             {
                 Console.Error.WriteLine("say when to stop: --count or --minutes");
                 return 2;
             }
 
-            var campaign = new Campaign(new CampaignOptions
+            var options = new CampaignOptions
             {
                 Target = result.GetValue(target)!,
                 Config = result.GetValue(config),
@@ -61,14 +63,33 @@ internal static class Program
                 FindingsDirectory = result.GetValue(findings),
                 MostFindings = result.GetValue(most),
                 IsVerbose = true,
-            });
+                OneCase = result.GetValue(@case),
+            };
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {chosen}"));
-            Watch(() => campaign.Requests);
+            return StepTargets.New(options.Target) is { } steps ? RunSteps(options, steps) : RunSessions(options);
+        });
+        return command.Parse(args).Invoke();
+    }
+
+    private static int RunSessions(CampaignOptions options)
+    {
+        var campaign = new Campaign(options);
+        Watch(() => campaign.Requests);
+        int found = campaign.Run();
+        Console.WriteLine(campaign.Summary());
+        return found == 0 ? 0 : 1;
+    }
+
+    private static int RunSteps(CampaignOptions options, IStepTarget target)
+    {
+        using (target)
+        {
+            var campaign = new StepCampaign(options, target);
+            Watch(() => target.Done);
             int found = campaign.Run();
             Console.WriteLine(campaign.Summary());
             return found == 0 ? 0 : 1;
-        });
-        return command.Parse(args).Invoke();
+        }
     }
 
     private static int Replay(string target, string? config, string path)

@@ -77,11 +77,6 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, Handle handle, ulong offset, DirectorySink sink, bool plus)
     {
         ArgumentNullException.ThrowIfNull(sink);
-        if (Config.NoReaddir)
-        {
-            return Errno.OK;
-        }
-
         using HostInode inode = _inodes.Get(node);
         if (inode.IsNone)
         {
@@ -89,13 +84,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         using OpenFile file = _handles.Get(handle, node);
-        if (!file.IsNone)
-        {
-            plus = plus && CheckSearch(context, file.Fd) == Errno.OK;
-            return Linux.S_ISDIR(inode.Mode) ? List(inode, file, file.Fd, offset, sink, plus) : Errno.ENOTDIR;
-        }
-
-        if (!_noOpendir)
+        if (file.IsNone && !_noOpendir)
         {
             return Errno.EBADF;
         }
@@ -103,6 +92,18 @@ public sealed unsafe partial class PassthroughFileSystem
         if (!Linux.S_ISDIR(inode.Mode))
         {
             return Errno.ENOTDIR;
+        }
+
+        if (Config.NoReaddir)
+        {
+            // It is shown as empty, and to nobody who has not opened it.
+            return Errno.OK;
+        }
+
+        if (!file.IsNone)
+        {
+            plus = plus && CheckSearch(context, file.Fd) == Errno.OK;
+            return List(inode, file, file.Fd, offset, sink, plus);
         }
 
         Errno result = OpenInode(context, inode, Linux.O_RDONLY | Linux.O_DIRECTORY, out int fd);

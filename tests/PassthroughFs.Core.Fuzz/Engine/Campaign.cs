@@ -34,11 +34,17 @@ internal sealed record CampaignOptions
     public TextWriter Output { get; init; } = Console.Out;
 
     public bool IsVerbose { get; init; }
+
+    /// <summary>For targets of steps: the one case to run, by its seed.</summary>
+    public ulong? OneCase { get; init; }
 }
 
 /// <summary>Case after case, until there is a finding or enough was done.</summary>
 internal sealed class Campaign(CampaignOptions options)
 {
+    // A number that has nothing in common with how many configurations there are.
+    private const int TogetherEvery = 13;
+
     private readonly Stopwatch _clock = Stopwatch.StartNew();
     private readonly Coverage _coverage = new();
     private readonly SortedSet<string> _rules = [];
@@ -50,6 +56,9 @@ internal sealed class Campaign(CampaignOptions options)
     public int Cases { get; private set; }
 
     public int Findings { get; private set; }
+
+    /// <summary>How many of the requests came from two threads at once.</summary>
+    public long Together { get; private set; }
 
     public int Reached => _coverage.Count;
 
@@ -72,6 +81,11 @@ internal sealed class Campaign(CampaignOptions options)
         using var stage = new Stage();
         using var memory = new SessionMemory();
         Case[] cases = [.. setups.Select((setup, index) => new Case(setup, index, stage, memory, _coverage))];
+        using var second = new SessionMemory();
+        Case[] others =
+        [
+            .. setups.Select((setup, index) => new Case(setup, index, stage, second, _coverage)),
+        ];
         var rng = new Rng(options.Seed);
         long heap = 0;
         while (Requests < options.Count && (options.Time is null || _clock.Elapsed < options.Time)
@@ -80,10 +94,18 @@ internal sealed class Campaign(CampaignOptions options)
             int which = Cases % setups.Count;
             ulong seed = rng.Next();
             int length = (int)Math.Min(options.CaseLength, options.Count - Requests);
-            FindingException? finding = cases[which].Run(seed, length, Poison.First);
+            bool byTwo = Cases % TogetherEvery == TogetherEvery - 1;
+            FindingException? finding = byTwo
+                ? cases[which].RunTogether(seed, (length + 1) / 2, others[which])
+                : cases[which].Run(seed, length, Poison.First);
             Requests += cases[which].Sent;
             Cases++;
-            if (finding is not null)
+            Together += byTwo ? cases[which].Sent : 0;
+            if (finding is not null && byTwo)
+            {
+                ReportTogether(finding, setups[which], seed, length);
+            }
+            else if (finding is not null)
             {
                 Report(finding, setups[which], cases[which]);
             }
@@ -124,7 +146,7 @@ internal sealed class Campaign(CampaignOptions options)
     }
 
     public string Summary() =>
-        $"{options.Target}: seed {options.Seed}: {Requests} requests in {Cases} sessions and {_clock.Elapsed.TotalSeconds:F0} s "
+        $"{options.Target}: seed {options.Seed}: {Requests} requests ({Together} by two threads at once) in {Cases} sessions and {_clock.Elapsed.TotalSeconds:F0} s "
         + $"({Requests / Math.Max(_clock.Elapsed.TotalSeconds, 0.001):F0}/s), {_coverage.Count} answers reached, "
         + $"{_coverage.Tapes.Count} tapes, {Findings} findings, {_coincidences} not repeated, "
         + $"heap {GC.GetTotalMemory(false) >> 20} MiB, {Descriptors.Count()} descriptors";
@@ -169,6 +191,16 @@ internal sealed class Campaign(CampaignOptions options)
             $"--target {options.Target}{(options.Config is null ? "" : $" --config {options.Config}")} --seed {options.Seed} " +
             $"--count {Requests}");
         options.Output.Write(text);
+        options.Output.Flush();
+    }
+
+    private void ReportTogether(FindingException finding, Setup setup, ulong seed, int length)
+    {
+        Findings++;
+        options.Output.WriteLine(
+            $"FINDING {finding.Rule}, after {Requests} requests, by two threads: no tape can repeat their order" +
+            $"{Environment.NewLine}  target {options.Target}, configuration {setup.Name}, seed {options.Seed}, session {Cases} " +
+            $"(its seed {seed}, {length} requests){Environment.NewLine}  {finding.Message}");
         options.Output.Flush();
     }
 

@@ -22,9 +22,15 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
     private readonly List<int> _places = [];
     private Tape? _script;
     private int _scriptAt;
+    private readonly SessionMemory _memory = memory;
     private uint _before;
+    private ulong _uniqueBase;
+    private int _sentByOther;
 
-    public Tape Tape { get; } = memory.Tape;
+    // Then nothing is learned: what is reached depends on the moment.
+    private bool _isTogether;
+
+    public Tape Tape => _memory.Tape;
 
     /// <summary>How many requests were sent, probes included.</summary>
     public int Sent { get; private set; }
@@ -36,35 +42,83 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
     /// <returns>The finding; null for none.</returns>
     public FindingException? Run(ulong seed, int requests, Poison poison)
     {
-        Tape.Clear();
-        var rng = new Rng(seed);
         Current = $"{setup.Name} {seed}";
-        return Guarded(poison, (session, served) =>
+        return Guarded(poison, true, (session, served, _) => Steps(session, served, seed, requests));
+    }
+
+    /// <summary>The same by two threads at once, which share the session and all that is in it.</summary>
+    /// <param name="seed">What requests there are, of both.</param>
+    /// <param name="requests">How many each of them sends.</param>
+    /// <param name="other">Whose requests the second thread sends.</param>
+    public FindingException? RunTogether(ulong seed, int requests, Case other)
+    {
+        Current = $"{setup.Name} {seed} by two";
+        return Guarded(Poison.First, false, (session, served, logger) =>
         {
-            if (!rng.OneIn(8))
+            var second = new Session(served, logger, stage.OutsideInos, other._memory, Poison.First, isAlone: false);
+            FindingException? theirs = null;
+            var thread = new Thread(() =>
             {
-                InitFlags offer = rng.OneIn(4) ? (InitFlags)rng.Next() | InitFlags.FUSE_INIT_EXT : served.Offer;
-                SendInit(session, offer);
+                try
+                {
+                    other.Steps(second, served, ~seed, requests);
+                }
+                catch (FindingException finding)
+                {
+                    theirs = finding;
+                }
+            });
+            other._uniqueBase = 1UL << 40;
+            _isTogether = other._isTogether = true;
+            thread.Start();
+            try
+            {
+                Steps(session, served, seed, requests);
+            }
+            finally
+            {
+                thread.Join();
+                _isTogether = other._isTogether = false;
+                _sentByOther = second.Count;
             }
 
-            for (int i = 0; i < requests; i++)
+            if (theirs is not null)
             {
-                Step(session, served, ref rng);
-                if (i % ProbeEvery == ProbeEvery - 1)
-                {
-                    Probe(session, served, ref rng);
-                }
-
-                if (i % OutsideEvery == OutsideEvery - 1)
-                {
-                    stage.CheckOutside();
-                }
+                throw theirs;
             }
         });
     }
 
+    /// <summary>Makes up and sends so many requests of a session that somebody has started.</summary>
+    public void Steps(Session session, Served served, ulong seed, int requests)
+    {
+        Tape.Clear();
+        _pool.Clear();
+        _script = null;
+        var rng = new Rng(seed);
+        if (!served.Session.IsInitialized && !rng.OneIn(8))
+        {
+            InitFlags offer = rng.OneIn(4) ? (InitFlags)rng.Next() | InitFlags.FUSE_INIT_EXT : served.Offer;
+            SendInit(session, offer);
+        }
+
+        for (int i = 0; i < requests; i++)
+        {
+            Step(session, served, ref rng);
+            if (i % ProbeEvery == ProbeEvery - 1)
+            {
+                Probe(session, served, ref rng);
+            }
+
+            if (i % OutsideEvery == OutsideEvery - 1)
+            {
+                stage.CheckOutside();
+            }
+        }
+    }
+
     /// <summary>Sends what a tape says.</summary>
-    public FindingException? Replay(Tape tape, Poison poison) => Guarded(poison, (session, served) =>
+    public FindingException? Replay(Tape tape, Poison poison) => Guarded(poison, true, (session, served, _) =>
     {
         byte[] buffer = new byte[RequestMaker.Largest + 4096];
         var rng = new Rng(1);
@@ -90,11 +144,10 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
         }
     });
 
-    private FindingException? Guarded(Poison poison, Action<Session, Served> body)
+    private FindingException? Guarded(Poison poison, bool isAlone, Action<Session, Served, FuzzLogger> body)
     {
-        _pool.Clear();
-        _script = null;
         Sent = 0;
+        _sentByOther = 0;
         try
         {
             stage.Reset();
@@ -103,15 +156,15 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
             var logger = new FuzzLogger();
             using (Served served = setup.Start(stage.Root, logger))
             {
-                using var session = new Session(served, logger, stage.OutsideInos, memory, poison, isAlone: true);
+                var session = new Session(served, logger, stage.OutsideInos, _memory, poison, isAlone);
                 try
                 {
-                    body(session, served);
+                    body(session, served, logger);
                     EndWell(session, served);
                 }
                 finally
                 {
-                    Sent = session.Count;
+                    Sent = session.Count + _sentByOther;
                 }
 
                 before.Check(served.Promise);
@@ -151,7 +204,7 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
 
     private void Step(Session session, Served served, ref Rng rng)
     {
-        _maker.Unique = ((ulong)session.Count + 1) * 2;
+        _maker.Unique = _uniqueBase + (((ulong)session.Count + 1) * 2);
         bool isWild = rng.OneIn(4);
         if (!served.Session.IsInitialized && !rng.OneIn(6))
         {
@@ -225,7 +278,11 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
             AddHandle(session, request, place, handle, ofDirectory, created: nth > 0);
         }
 
-        coverage.Note(setupNumber, opcode, _before, session.LastErrno, session.LastLength, Tape);
+        if (!_isTogether)
+        {
+            coverage.Note(setupNumber, opcode, _before, session.LastErrno, session.LastLength, Tape);
+        }
+
         _before = opcode;
     }
 

@@ -17,6 +17,12 @@ internal static unsafe partial class Native
     private const int Nosuid = 2;
     private const int Noexec = 8;
     private const uint BasicStats = 0x7FF;
+    private const int F_DUPFD_CLOEXEC = 1030;
+    private const int O_CLOEXEC = 0x80000;
+    private const int MAP_PRIVATE = 2;
+    private const int MAP_ANONYMOUS = 0x20;
+    private const int PROT_READ = 1;
+    private const int PROT_WRITE = 2;
 
     public static bool IsRoot => geteuid() == 0;
 
@@ -135,6 +141,25 @@ internal static unsafe partial class Native
 
     public static void Close(int fd) => _ = close(fd);
 
+    public static int Duplicate(int fd) => fcntl(fd, F_DUPFD_CLOEXEC, 0);
+
+    public static int OpenNull()
+    {
+        fixed (byte* name = "/dev/null\0"u8)
+        {
+            return openat(AT_FDCWD, name, O_CLOEXEC);
+        }
+    }
+
+    /// <summary>Memory between pages that nobody may touch: who leaves it ends the process.</summary>
+    public static byte* Fenced(int length)
+    {
+        nuint page = (nuint)Environment.SystemPageSize;
+        byte* all = mmap(null, (nuint)length + (2 * page), 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        Check(mprotect(all + page, (nuint)length, PROT_READ | PROT_WRITE), "mprotect");
+        return all + page;
+    }
+
     private static void Check(int result, string what)
     {
         if (result != 0)
@@ -187,6 +212,15 @@ internal static unsafe partial class Native
 
     [LibraryImport("libc")]
     private static partial int close(int fd);
+
+    [LibraryImport("libc")]
+    private static partial int fcntl(int fd, int command, int argument);
+
+    [LibraryImport("libc")]
+    private static partial byte* mmap(byte* at, nuint length, int protection, int flags, int fd, long offset);
+
+    [LibraryImport("libc")]
+    private static partial int mprotect(byte* at, nuint length, int protection);
 
     // struct statx as far as it is looked at.
     [StructLayout(LayoutKind.Explicit, Size = 256)]

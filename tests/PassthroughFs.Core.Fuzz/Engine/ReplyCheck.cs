@@ -26,9 +26,14 @@ internal static class ReplyCheck
     private const uint MaxErrno = 511;
     private const int EntrySize = 128;
 
+    /// <param name="request">What was sent.</param>
+    /// <param name="reply">What came back.</param>
+    /// <param name="room">How much could have come.</param>
+    /// <param name="agreed">What INIT has agreed on; null where another thread may change it meanwhile.</param>
+    /// <param name="sink">Gets what the reply gives.</param>
     /// <exception cref="FindingException">It breaks one.</exception>
     public static void Check(
-        ReadOnlySpan<byte> request, ReadOnlySpan<byte> reply, int room, InitFlags agreed, IReplySink sink)
+        ReadOnlySpan<byte> request, ReadOnlySpan<byte> reply, int room, InitFlags? agreed, IReplySink sink)
     {
         uint opcode = U32(request, 4);
         var op = (FuseOpcode)opcode;
@@ -180,10 +185,10 @@ internal static class ReplyCheck
     }
 
     /// <summary>What succeeded had names that are names.</summary>
-    private static void CheckNames(FuseOpcode op, ReadOnlySpan<byte> request, InitFlags agreed)
+    private static void CheckNames(FuseOpcode op, ReadOnlySpan<byte> request, InitFlags? agreed)
     {
         Shape shape = Shape.Find((uint)op)!;
-        if (shape.Names == 0 || op == FUSE_TMPFILE)
+        if (shape.Names == 0 || op == FUSE_TMPFILE || (op == FUSE_SETXATTR && agreed is null))
         {
             return;
         }
@@ -239,10 +244,10 @@ internal static class ReplyCheck
         sink.Ino(U64(attr, 0));
     }
 
-    private static void Open(FuseOpcode op, ReadOnlySpan<byte> open, InitFlags agreed)
+    private static void Open(FuseOpcode op, ReadOnlySpan<byte> open, InitFlags? agreed)
     {
         Must(U32(open, 8) <= 0xFF, "flags", $"{op}: open flags {U32(open, 8):X}");
-        Must((agreed & InitFlags.FUSE_PASSTHROUGH) != 0 || U32(open, 12) == 0, "backing", $"{op}: {U32(open, 12)}");
+        Must(agreed is null || (agreed & InitFlags.FUSE_PASSTHROUGH) != 0 || U32(open, 12) == 0, "backing", $"{op}: {U32(open, 12)}");
     }
 
     private static void Listing(FuseOpcode op, ReadOnlySpan<byte> body, IReplySink sink)

@@ -3,6 +3,7 @@ using System.Buffers.Binary;
 using System.Collections.Generic;
 using System.Reflection;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Fuzz.Targets;
 using PassthroughFs.Core.Protocol;
@@ -10,10 +11,12 @@ using PassthroughFs.Core.Protocol;
 namespace PassthroughFs.Core.Fuzz.Engine;
 
 /// <summary>One worker of a session under test: sends requests and holds what comes back to every rule there is.</summary>
-internal sealed class Session : IDisposable, IReplySink
+internal sealed class Session : IReplySink
 {
-    private const int Largest = RequestMaker.Largest + 8192;
     private const int StackDepth = 12 * 1024;
+
+    // The most that one request may make the server take, however large the numbers in it.
+    private const long MostAllocated = 1 << 20;
 
     private readonly Served _served;
     private readonly FuzzLogger _logger;
@@ -26,6 +29,7 @@ internal sealed class Session : IDisposable, IReplySink
     private readonly bool _isAlone;
     private readonly List<(int First, int Count, ulong Handle, bool IsDirectory)> _results = [];
     private readonly List<(ulong Node, bool IsDirectory)> _nodes = [];
+    private readonly Dictionary<(ulong Handle, ulong Mount), ulong> _open = [];
     private int _count;
     private ulong _handle;
     private bool _handleIsDirectory;
@@ -61,7 +65,7 @@ internal sealed class Session : IDisposable, IReplySink
 
     /// <summary>What the last request was given.</summary>
     public ReadOnlySpan<(ulong Node, bool IsDirectory)> LastNodes =>
-        System.Runtime.InteropServices.CollectionsMarshal.AsSpan(_nodes)[_results[^1].First..];
+        CollectionsMarshal.AsSpan(_nodes)[_results[^1].First..];
 
     public (ulong Handle, bool IsDirectory) LastHandle => (_results[^1].Handle, _results[^1].IsDirectory);
 
@@ -90,6 +94,7 @@ internal sealed class Session : IDisposable, IReplySink
         _reply.Fill(Poison.Reply);
         PoisonScratch((FuseOpcode)opcode, cuts);
         int length;
+        long allocated = GC.GetAllocatedBytesForCurrentThread();
         try
         {
             length = _worker.Dispatch(_request.Segments, _reply.Segments);
@@ -97,6 +102,12 @@ internal sealed class Session : IDisposable, IReplySink
         catch (Exception e) when (e is not FindingException)
         {
             throw new FindingException("exception out of Dispatch", e.ToString());
+        }
+
+        allocated = GC.GetAllocatedBytesForCurrentThread() - allocated;
+        if (allocated > MostAllocated)
+        {
+            throw new FindingException("allocation", $"{allocated} bytes for one {(FuseOpcode)opcode}");
         }
 
         _results.Add((_nodes.Count, 0, 0, false));
@@ -170,10 +181,6 @@ internal sealed class Session : IDisposable, IReplySink
         }
     }
 
-    public void Dispose()
-    {
-    }
-
     private T Field<T>(string name) =>
         (T)typeof(FuseWorker).GetField(name, BindingFlags.NonPublic | BindingFlags.Instance)!.GetValue(_worker)!;
 
@@ -239,8 +246,13 @@ internal sealed class Session : IDisposable, IReplySink
         }
 
         ReadOnlySpan<byte> reply = _reply.Read(length, _copy);
-        ReplyCheck.Check(request, reply, room, agreed, this);
+        ReplyCheck.Check(request, reply, room, _isAlone ? agreed : null, this);
         LastErrno = -(int)BinaryPrimitives.ReadUInt32LittleEndian(reply[4..]);
+        if (_isAlone && LastErrno == 0)
+        {
+            CheckHandle(request, (FuseOpcode)opcode, agreed);
+        }
+
         if (Poison.Find(reply, out int at) is { } what)
         {
             throw new FindingException(
@@ -253,10 +265,50 @@ internal sealed class Session : IDisposable, IReplySink
         {
             // An INIT that was understood ends what was before it, whatever comes of it.
             Model.Clear();
+            _open.Clear();
         }
         else if (LastErrno == (int)Errno.EIO && wasInitialized && _isAlone)
         {
             throw new FindingException("EIO", $"of {(FuseOpcode)opcode}, from a host that has no errors");
+        }
+    }
+
+    /// <summary>An open file is its node's alone, and of nobody's use once it was given back.</summary>
+    private void CheckHandle(ReadOnlySpan<byte> request, FuseOpcode opcode, InitFlags agreed)
+    {
+        ulong node = BinaryPrimitives.ReadUInt64LittleEndian(request[16..]);
+        if (_handle != 0)
+        {
+            ulong owner = opcode is FuseOpcode.FUSE_CREATE or FuseOpcode.FUSE_TMPFILE ? _nodes[^1].Node : node;
+            _open[(_handle, owner >> 56)] = owner;
+            return;
+        }
+
+        if (opcode is not (FuseOpcode.FUSE_READ or FuseOpcode.FUSE_WRITE or FuseOpcode.FUSE_LSEEK or FuseOpcode.FUSE_FALLOCATE
+            or FuseOpcode.FUSE_FSYNC or FuseOpcode.FUSE_READDIR or FuseOpcode.FUSE_READDIRPLUS or FuseOpcode.FUSE_RELEASE
+            or FuseOpcode.FUSE_RELEASEDIR)
+            || (agreed & (InitFlags.FUSE_NO_OPEN_SUPPORT | InitFlags.FUSE_NO_OPENDIR_SUPPORT)) != 0)
+        {
+            return;
+        }
+
+        ulong handle = BinaryPrimitives.ReadUInt64LittleEndian(request[Shape.Header..]);
+        if (!_open.TryGetValue((handle, node >> 56), out ulong of))
+        {
+            return;
+        }
+
+        if (opcode is FuseOpcode.FUSE_RELEASE or FuseOpcode.FUSE_RELEASEDIR)
+        {
+            // From here on it is nobody's.
+            _open[(handle, node >> 56)] = of == node ? 0 : of;
+        }
+        else if (of != node)
+        {
+            throw new FindingException(
+                "handle", of == 0
+                    ? $"{opcode} with handle {handle}, which was given back, succeeds"
+                    : $"{opcode} of node {node} with handle {handle} of node {of} succeeds");
         }
     }
 

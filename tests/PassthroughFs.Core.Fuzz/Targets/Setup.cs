@@ -55,4 +55,7 @@ internal sealed class Served : IDisposable
 /// <param name="Name">Its name on the command line.</param>
 /// <param name="Start">Starts it over a directory.</param>
 /// <param name="NeedsRoot">Whether an ordinary user cannot have it.</param>
-internal sealed record Setup(string Target, string Name, Func<string, FuzzLogger, Served> Start, bool NeedsRoot = false);
+/// <param name="Succeed">Starts a successor that a state is to be restored into, if that is not the same.</param>
+internal sealed record Setup(
+    string Target, string Name, Func<string, FuzzLogger, Served> Start, bool NeedsRoot = false,
+    Func<string, FuzzLogger, Served>? Succeed = null);

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Fuzz.Engine;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
@@ -103,14 +104,13 @@ internal static class Setups
 
     private static IEnumerable<Setup> Trees()
     {
-        yield return new Setup(Vfs, "vfs", (root, logger) => Tree(root, logger, config => { }));
-        yield return new Setup(Vfs, "vfs-handles", (root, logger) =>
-            Tree(root, logger, config => config.InodeFileHandles = InodeFileHandles.Mandatory), NeedsRoot: true);
-        yield return new Setup(Vfs, "vfs-no-open", (root, logger) => Tree(root, logger, config =>
+        yield return Tree("vfs", config => { });
+        yield return Tree("vfs-handles", config => config.InodeFileHandles = InodeFileHandles.Mandatory, needsRoot: true);
+        yield return Tree("vfs-no-open", config =>
         {
             config.CachePolicy = CachePolicy.Always;
             config.NoOpen = true;
-        }));
+        });
     }
 
     private static FuseSessionOptions Options { get; } = new() { MaxEventsPerSecond = int.MaxValue };
@@ -138,18 +138,49 @@ internal static class Setups
         return new PassthroughFileSystem(config, logger);
     }
 
-    /// <summary>Three directories under one root; the second is a part of the first, so that nodes have twins.</summary>
-    private static Served Tree(string root, FuzzLogger logger, Action<PassthroughConfig> change)
+    /// <summary>Three directories under one root; two are a part of the first, so that nodes have twins.</summary>
+    private static Setup Tree(string name, Action<PassthroughConfig> change, bool needsRoot = false)
     {
-        PassthroughFileSystem[] parts =
-        [
-            New(root, logger, change, import: false), New(Path.Combine(root, "d"), logger, change, import: false),
-            New(Path.Combine(root, "many"), logger, change, import: false),
-        ];
-        var vfs = new Core.Vfs.Vfs(new VfsOptions { Flags = parts[0].Config.WantedFlags });
-        vfs.Mount("/d", parts[0]);
-        vfs.Mount("/e/sub", parts[1]);
-        vfs.Mount("/many", parts[2]);
-        return new Served(new FuseSession(vfs, Options, null, logger), parts) { FindsForgotten = true };
+        (string Path, string Directory)[] mounts = [("/d", "."), ("/e/sub", "d"), ("/many", "many")];
+        return new Setup(Vfs, name, Start, needsRoot, Succeed);
+
+        Served Start(string root, FuzzLogger logger)
+        {
+            PassthroughFileSystem[] parts = [.. mounts.Select(mount => Part(root, mount.Directory, logger))];
+            var vfs = new Core.Vfs.Vfs(new VfsOptions { Flags = parts[0].Config.WantedFlags });
+            for (int i = 0; i < parts.Length; i++)
+            {
+                vfs.Mount(mounts[i].Path, parts[i]);
+            }
+
+            return new Served(new FuseSession(vfs, Options, null, logger), parts) { FindsForgotten = true };
+        }
+
+        Served Succeed(string root, FuzzLogger logger)
+        {
+            List<IDisposable> parts = [];
+            var vfs = new Core.Vfs.Vfs(new VfsOptions
+            {
+                Flags = Wanted(root, logger),
+                RestoreMount = mount =>
+                {
+                    // A path that nobody mounted gets a directory as well: the state may say anything.
+                    PassthroughFileSystem part = Part(
+                        root, mounts.FirstOrDefault(known => known.Path == mount.Path).Directory ?? ".", logger);
+                    parts.Add(part);
+                    return part;
+                },
+            });
+            return new Served(new FuseSession(vfs, Options, null, logger), parts) { FindsForgotten = true };
+        }
+
+        InitFlags Wanted(string root, FuzzLogger logger)
+        {
+            using PassthroughFileSystem part = Part(root, ".", logger);
+            return part.Config.WantedFlags;
+        }
+
+        PassthroughFileSystem Part(string root, string directory, FuzzLogger logger) =>
+            New(Path.Combine(root, directory), logger, change, import: false);
     }
 }

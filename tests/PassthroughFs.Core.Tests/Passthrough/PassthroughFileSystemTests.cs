@@ -316,6 +316,12 @@ public sealed class PassthroughFileSystemTests : DescriptorCheck
         var list = new DirectoryList();
         Assert.Equal(Errno.OK, fs.ReadDir(default, NodeId.Root, reply.Handle, 0, list));
         Assert.Empty(list.Items);
+
+        // Empty to whoever has opened it, and to nobody else.
+        Assert.Equal(Errno.EBADF, fs.ReadDir(default, new NodeId(99), reply.Handle, 0, list));
+        Assert.Equal(Errno.EBADF, fs.ReadDirPlus(default, NodeId.Root, new Handle(reply.Handle.Value + 1), 0, list));
+        Assert.Equal(Errno.OK, fs.ReleaseDir(default, NodeId.Root, reply.Handle, 0));
+        Assert.Equal(Errno.EBADF, fs.ReadDir(default, NodeId.Root, reply.Handle, 0, list));
     }
 
     [Theory]
