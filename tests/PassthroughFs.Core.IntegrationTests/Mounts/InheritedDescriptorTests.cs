@@ -16,7 +16,7 @@ public sealed class InheritedDescriptorTests : IDisposable
         check() {
           for fd in $(ls /proc/$1/fd | awk '$1 > 2'); do
             link=$(readlink "/proc/$1/fd/$fd") || continue
-            case $link in "$PWD"/* | "$AT"/*) fail "$2 has $link";; esac
+            case $link in "$PWD/kept" | "$AT"/*) fail "$2 has $link";; esac
           done
         }
         trap 'umount -l "$AT" 2>/dev/null || true' EXIT
