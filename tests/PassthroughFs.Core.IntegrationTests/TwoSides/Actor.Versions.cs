@@ -37,6 +37,11 @@ internal sealed partial class Actor
         if (which == 2)
         {
             _ = OkOrGone(Calls.ReadLink(At(register.Name), out string target), "readlink");
+            if (target.Length == 0 && _round.MayBeGone)
+            {
+                return;
+            }
+
             Judge(register.Judge(look, IdOf(target)));
             return;
         }

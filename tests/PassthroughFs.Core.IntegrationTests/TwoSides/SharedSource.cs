@@ -72,8 +72,8 @@ internal sealed class SharedSource : IDisposable
     public bool ListsExactly { get; }
 
     /// <summary>
-    /// Whether who opens or reads what others remove or replace may be told ESTALE, and a read may give what was there
-    /// before. GlusterFS is so on the bare directory.
+    /// Whether who opens or reads what others remove or replace may be told ESTALE, and the target of such a symbolic link
+    /// may be empty. GlusterFS is so on the bare directory.
     /// </summary>
     public bool IsRemote { get; }
 
