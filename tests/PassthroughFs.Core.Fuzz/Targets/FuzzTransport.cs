@@ -20,6 +20,9 @@ internal sealed class FuzzTransport : IFuseTransport, IDaxWindow, IBackingFiles
 
     public bool CanReplyLater { get; init; }
 
+    /// <summary>Whether the session was restored, so that there are numbers that were given out elsewhere.</summary>
+    public bool IsSuccessor { get; set; }
+
     public IDaxWindow? DaxWindow => HasWindow ? this : null;
 
     public ulong Length => Pages * (uint)Environment.SystemPageSize;
@@ -44,7 +47,9 @@ internal sealed class FuzzTransport : IFuseTransport, IDaxWindow, IBackingFiles
         return fd < 0 ? Fail("a backing file without a descriptor") : Errno.OK;
     }
 
-    public Errno Close(int id) => id <= 0 || id > _backing ? Fail($"backing file {id} is closed") : Errno.OK;
+    // A successor closes what its predecessor has opened.
+    public Errno Close(int id) =>
+        id <= 0 || (id > _backing && !IsSuccessor) ? Fail($"backing file {id} is closed") : Errno.OK;
 
     public Errno Reply(ReadOnlySpan<IoSegment> message)
     {

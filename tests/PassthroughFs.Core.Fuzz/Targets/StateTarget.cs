@@ -88,6 +88,11 @@ internal sealed class StateTarget : IStepTarget
     {
         var logger = new FuzzLogger();
         using Served served = (setup.Succeed ?? setup.Start)(_stage.Root, logger);
+        if (served.Transport is { } transport)
+        {
+            transport.IsSuccessor = true;
+        }
+
         using KeptFds fds = Duplicate(kept, ref rng, isWhole);
         using var stream = new MemoryStream(state);
         long allocated = GC.GetAllocatedBytesForCurrentThread();
