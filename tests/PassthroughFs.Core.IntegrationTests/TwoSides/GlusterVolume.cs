@@ -60,7 +60,9 @@ internal sealed class GlusterVolume : IDisposable
         {
             // A client whose brick does not listen yet takes it for lost, for seconds.
             Await(() => Listens(port));
-            _client = Start("glusterfs", "client", Path);
+
+            // By default its own kernel client trusts names for a second: a look-up that a removal overtakes leaves one.
+            _client = Start("glusterfs", "client", "--entry-timeout=0", "--attribute-timeout=0", Path);
             Await(() => File.ReadAllText("/proc/self/mounts").Contains($" {Path} fuse.glusterfs", StringComparison.Ordinal));
 
             // Mounted before it is connected; until then it has no root.
