@@ -18,10 +18,14 @@ public sealed class TwoSidesTests
     private const int ActorsOfSide = 3;
     private const int Operations = 700;
 
-    private static readonly int s_rounds =
-        Number("PTFS_TWO_SIDES") ?? (Environment.GetEnvironmentVariable("PTFS_NIGHTLY") == "1" ? 200 : 2);
+    private static readonly bool s_isNightly = Environment.GetEnvironmentVariable("PTFS_NIGHTLY") == "1";
+    private static readonly int s_rounds = Number("PTFS_TWO_SIDES") ?? (s_isNightly ? 200 : 2);
 
-    public static TheoryData<SourceKind> Sources { get; } = [.. Enum.GetValues<SourceKind>()];
+    /// <summary>
+    /// GlusterFS with PTFS_NIGHTLY=1 alone: now and then its own directory breaks a rule, without any mount of ours.
+    /// </summary>
+    public static TheoryData<SourceKind> Sources { get; } =
+        [.. Array.FindAll(Enum.GetValues<SourceKind>(), kind => s_isNightly || kind != SourceKind.Gluster)];
 
     [Theory]
     [MemberData(nameof(Sources))]
