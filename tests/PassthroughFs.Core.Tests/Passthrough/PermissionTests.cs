@@ -166,6 +166,15 @@ public sealed class PermissionTests : DescriptorCheck
         Assert.Equal(Errno.EINVAL, fs.Access(default, entry.Node, 64));
     }
 
+    [Fact]
+    public void A_host_that_checks_callers_goes_with_no_client_that_does_not_name_them()
+    {
+        string fault = Assert.Single(PassthroughConfigValidator.Validate(
+            new PassthroughConfig { CheckPermissions = true, IdMappedMounts = true }));
+        Assert.Contains("IdMappedMounts conflicts with CheckPermissions", fault, StringComparison.Ordinal);
+        Assert.Empty(PassthroughConfigValidator.Validate(new PassthroughConfig { IdMappedMounts = true }));
+    }
+
     [Theory]
     [InlineData("Name:\tx\nGroups:\t4 24 1000 \nNStgid:\t5\n", new uint[] { 4, 24, 1000 })]
     [InlineData("Name:\tx\nGroups:\t\nNStgid:\t5\n", new uint[0])]
