@@ -17,6 +17,11 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        if (!DescriptorMinimum.IsThere())
+        {
+            return ExitCode.Of(Fault.System, s_asMountHelper);
+        }
+
         try
         {
             if (args is [ControlClient.Command, ..])

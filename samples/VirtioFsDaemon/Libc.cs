@@ -106,7 +106,7 @@ internal static unsafe partial class Libc
     private static partial int* __errno_location();
 
     [LibraryImport("libc")]
-    private static partial nint write(int fd, byte* buffer, nuint count);
+    public static partial nint write(int fd, byte* buffer, nuint count);
 
     [LibraryImport("libc")]
     public static partial int open(byte* path, int flags);

@@ -10,6 +10,11 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        if (!DescriptorMinimum.IsThere())
+        {
+            return DaemonException.Failure;
+        }
+
         try
         {
             return CommandLine.Parse(args) is { } options ? Daemon.Run(options, Announce, Fail) : 0;
