@@ -151,7 +151,7 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
         try
         {
             stage.Reset();
-            var before = new Before(setup, stage);
+            var before = new TreeBefore(setup, stage);
             int descriptors = Descriptors.Count();
             var logger = new FuzzLogger();
             using (Served served = setup.Start(stage.Root, logger))
@@ -348,91 +348,6 @@ internal sealed class Case(Setup setup, int setupNumber, Stage stage, SessionMem
             {
                 throw new FindingException("session does not answer", $"{what} is {(Errno)errno}");
             }
-        }
-    }
-
-    /// <summary>What a configuration's promise is held against.</summary>
-    private sealed class Before
-    {
-        private readonly Stage _stage;
-        private readonly HashSet<FileState> _files = [];
-        private readonly HashSet<ulong> _sizes = [0];
-        private int _count;
-
-        public Before(Setup setup, Stage stage)
-        {
-            _stage = stage;
-            if (setup.Name is not ("read-only" or "seal"))
-            {
-                return;
-            }
-
-            stage.Walk(state =>
-            {
-                _files.Add(state);
-                _sizes.Add(state.Size);
-                _count++;
-            });
-        }
-
-        public void Check(Promise promise)
-        {
-            int count = 0;
-            if (promise == Promise.None)
-            {
-                return;
-            }
-
-            _stage.Walk(state =>
-            {
-                count++;
-                if (promise == Promise.ReadOnly ? !_files.Contains(state)
-                    : (state.Mode & 0xF000) == 0x8000 && !_sizes.Contains(state.Size))
-                {
-                    throw new FindingException("promise", $"{promise}, and there is {state}");
-                }
-            });
-            if (promise == Promise.ReadOnly && count != _count)
-            {
-                throw new FindingException("promise", $"{promise}, and there are {count} files in place of {_count}");
-            }
-        }
-    }
-}
-
-/// <summary>Open descriptors of this process.</summary>
-internal static class Descriptors
-{
-    public static int Count()
-    {
-        int fd = Native.OpenDirectory("/proc/self/fd");
-        Span<byte> buffer = stackalloc byte[8192];
-        int count = 0;
-        for (int length; (length = Native.ListDirectory(fd, buffer)) > 0;)
-        {
-            for (int at = 0; at < length; at += BinaryPrimitives.ReadUInt16LittleEndian(buffer[(at + 16)..]))
-            {
-                count++;
-            }
-        }
-
-        Native.Close(fd);
-        return count;
-    }
-
-    /// <summary>None is left over, at the latest when threads that end have ended.</summary>
-    public static void CheckBack(int before)
-    {
-        int now = Count();
-        for (int tries = 0; now > before && tries < 100; tries++)
-        {
-            Thread.Sleep(5);
-            now = Count();
-        }
-
-        if (now > before)
-        {
-            throw new FindingException("descriptors left", $"{now - before}");
         }
     }
 }

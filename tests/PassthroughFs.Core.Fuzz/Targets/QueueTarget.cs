@@ -13,7 +13,7 @@ namespace PassthroughFs.Core.Fuzz.Targets;
 /// The daemon's virtqueue under a driver that breaks its rules: descriptors, tables and rings with any numbers in them,
 /// and in some cases a second thread that changes the guest's memory all the time.
 /// </summary>
-internal sealed unsafe class QueueTarget : IStepTarget
+internal sealed unsafe partial class QueueTarget : IStepTarget
 {
     private const int First = 128 * 1024;
     private const int Second = 64 * 1024;
@@ -398,37 +398,6 @@ internal sealed unsafe class QueueTarget : IStepTarget
         return inFirst >= 0 && inFirst + (long)segment.Length <= First ? (int)inFirst
             : inSecond >= 0 && inSecond + (long)segment.Length <= Second ? First + (int)inSecond
             : throw new FindingException("queue", $"a segment of {segment.Length} bytes outside of the guest's memory");
-    }
-
-    /// <summary>A guest that writes while the device reads.</summary>
-    private sealed class Meddler : IDisposable
-    {
-        private readonly Thread _thread;
-        private volatile bool _ends;
-
-        public Meddler(QueueTarget target, ulong seed)
-        {
-            _thread = new Thread(() =>
-            {
-                var rng = new Rng(seed);
-                while (!_ends)
-                {
-                    int at = rng.OneIn(3) ? rng.Below(target._size * DescriptorBytes) : rng.Below(DataAt + 4096);
-                    target._first[at] = (byte)(rng.OneIn(2) ? rng.Below(4) : rng.Below(256));
-                    if (rng.OneIn(64))
-                    {
-                        Thread.Yield();
-                    }
-                }
-            });
-            _thread.Start();
-        }
-
-        public void Dispose()
-        {
-            _ends = true;
-            _thread.Join();
-        }
     }
 
     private sealed class Region(ulong guest, ulong user, byte* pointer, ulong length)
