@@ -20,7 +20,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        Errno result = GetNode(node, out NodeFd fd);
+        Errno result = GetNode(context, node, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -36,7 +36,7 @@ public sealed unsafe partial class PassthroughFileSystem
     public Errno Statfs(in RequestContext context, NodeId node, out StatfsReply reply)
     {
         reply = default;
-        Errno result = GetNode(node, out NodeFd fd);
+        Errno result = GetNode(context, node, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -83,7 +83,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EROFS;
         }
 
-        Errno result = GetNode(node, out NodeFd fd);
+        Errno result = GetNode(context, node, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -118,7 +118,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
         else
         {
-            Errno result = GetNode(node, out NodeFd fd);
+            Errno result = GetNode(context, node, out NodeFd fd);
             if (result != Errno.OK)
             {
                 return result;

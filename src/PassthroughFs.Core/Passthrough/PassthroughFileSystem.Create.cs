@@ -18,7 +18,7 @@ public sealed unsafe partial class PassthroughFileSystem
         entry = default;
         reply = default;
         byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        Errno result = GetParent(context, parent, name, path, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;
@@ -98,7 +98,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        result = GetNode(parent, out NodeFd directory);
+        result = GetNode(context, parent, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;

@@ -28,7 +28,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return LookupByNode(parent, name.Length == 2, out entry);
         }
 
-        result = GetNode(parent, out NodeFd directory);
+        result = GetNode(context, parent, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;
@@ -268,6 +268,10 @@ public sealed unsafe partial class PassthroughFileSystem
 
         return result;
     }
+
+    /// <summary>As below, for a caller, who is remembered if this is ESTALE (<see cref="LookAgain"/>).</summary>
+    private Errno GetNode(in RequestContext context, NodeId node, out NodeFd fd) =>
+        NoteStale(context, node, GetNode(node, out fd));
 
     /// <summary>Holds a node with an O_PATH fd of it, opened by handle if the store has none.</summary>
     private Errno GetNode(NodeId node, out NodeFd fd)

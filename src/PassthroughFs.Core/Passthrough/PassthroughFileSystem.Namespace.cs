@@ -18,7 +18,7 @@ public sealed unsafe partial class PassthroughFileSystem
     public Errno ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
     {
         length = 0;
-        Errno result = GetNode(node, out NodeFd fd);
+        Errno result = GetNode(context, node, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -64,7 +64,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        Errno result = GetParent(context, parent, name, path, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;
@@ -143,7 +143,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         byte* oldPath = stackalloc byte[Names.BufferSize];
         byte* newPath = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, oldPath, out NodeFd oldDirectory);
+        Errno result = GetParent(context, parent, name, oldPath, out NodeFd oldDirectory);
         if (result != Errno.OK)
         {
             return result;
@@ -151,7 +151,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (oldDirectory)
         {
-            result = GetParent(newParent, newName, newPath, out NodeFd newDirectory);
+            result = GetParent(context, newParent, newName, newPath, out NodeFd newDirectory);
             if (result != Errno.OK)
             {
                 return result;
@@ -189,7 +189,7 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         entry = default;
         byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(newParent, newName, path, out NodeFd directory);
+        Errno result = GetParent(context, newParent, newName, path, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;
@@ -197,7 +197,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
-            result = GetNode(node, out NodeFd fd);
+            result = GetNode(context, node, out NodeFd fd);
             if (result != Errno.OK)
             {
                 return result;
@@ -228,7 +228,7 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         entry = default;
         byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        Errno result = GetParent(context, parent, name, path, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;
@@ -269,7 +269,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno Remove(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, int flags)
     {
         byte* path = stackalloc byte[Names.BufferSize];
-        Errno result = GetParent(parent, name, path, out NodeFd directory);
+        Errno result = GetParent(context, parent, name, path, out NodeFd directory);
         if (result != Errno.OK)
         {
             return result;
@@ -299,7 +299,8 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>What every change of a directory begins with: a name that is one, and the directory's fd.</summary>
-    private Errno GetParent(NodeId parent, ReadOnlySpan<byte> name, byte* path, out NodeFd directory)
+    private Errno GetParent(
+        in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, byte* path, out NodeFd directory)
     {
         Errno result = Config.ReadOnly ? Errno.EROFS : Names.Copy(name, path);
         if (result != Errno.OK)
@@ -308,7 +309,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        return GetNode(parent, out directory);
+        return GetNode(context, parent, out directory);
     }
 
     /// <summary>

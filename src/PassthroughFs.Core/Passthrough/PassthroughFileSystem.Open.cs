@@ -56,7 +56,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno OpenNamed(
         in RequestContext context, in HostInode inode, uint flags, bool isFresh, out int fd)
     {
-        Errno result = NoteStale(context, inode.Node, OpenInode(context, inode, flags, out fd));
+        Errno result = OpenInode(context, inode, flags, out fd);
         return result == Errno.OK && !isFresh && IsGone(context, inode, fd) ? CloseAfter(fd, Errno.ESTALE) : result;
     }
 
@@ -65,7 +65,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, in HostInode inode, uint flags, bool killSuidgid, bool isFresh, out int fd)
     {
         fd = -1;
-        Errno result = NoteStale(context, inode.Node, GetNode(inode.Node, out NodeFd node));
+        Errno result = GetNode(context, inode.Node, out NodeFd node);
         if (result != Errno.OK)
         {
             return result;
@@ -94,7 +94,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno OpenProgram(in RequestContext context, in HostInode inode, bool isFresh, out OpenReply reply)
     {
         reply = default;
-        Errno result = NoteStale(context, inode.Node, GetNode(inode.Node, out NodeFd node));
+        Errno result = GetNode(context, inode.Node, out NodeFd node);
         if (result != Errno.OK)
         {
             return result;
@@ -157,7 +157,7 @@ public sealed unsafe partial class PassthroughFileSystem
         while (result < 0 && MakeRoom(result, ref rooms));
         if (result < 0)
         {
-            return NoteDescriptors((Errno)(-result));
+            return NoteStale(context, inode.Node, NoteDescriptors((Errno)(-result)));
         }
 
         fd = result;
@@ -200,7 +200,7 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
-    /// Sees to it that a caller who was told ESTALE can open what it has looked up since, whatever the host removes
+    /// Sees to it that a caller who was told ESTALE can use what it has looked up since, whatever the host removes
     /// meanwhile: an inode that is kept by handle gets a descriptor, or its name is looked up once more.
     /// </summary>
     private Errno HoldFound(in RequestContext context, int directory, byte* path, ref Entry entry)
@@ -214,7 +214,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 return result;
             }
 
-            _ = _lookAgain.Found(context.Pid, entry.Node);
+            _lookAgain.FoundInstead(context.Pid, entry.Node);
         }
 
         return Errno.OK;
@@ -224,7 +224,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private bool TryHold(NodeId node)
     {
         using HostInode inode = _inodes.Get(node);
-        if (inode.IsNone || inode.Fd >= 0 || !Linux.S_ISREG(inode.Mode) || !HasRoomForRemoved())
+        if (inode.IsNone || inode.Fd >= 0 || !HasRoomForRemoved())
         {
             return true;
         }

@@ -28,7 +28,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        Errno result = NoteStale(context, node, GetNode(node, out NodeFd fd));
+        Errno result = GetNode(context, node, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;

@@ -32,7 +32,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* key = stackalloc byte[Names.BufferSize];
-        Errno result = NoteStale(context, node, GetXattrNode(node, name, key, out NodeFd fd));
+        Errno result = GetXattrNode(context, node, name, key, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -69,7 +69,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* key = stackalloc byte[Names.BufferSize];
-        Errno result = NoteStale(context, node, GetXattrNode(node, name, key, out NodeFd fd));
+        Errno result = GetXattrNode(context, node, name, key, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -104,7 +104,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.ENOSYS;
         }
 
-        Errno result = GetNode(node, out NodeFd fd);
+        Errno result = GetNode(context, node, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -143,7 +143,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         byte* key = stackalloc byte[Names.BufferSize];
-        Errno result = NoteStale(context, node, GetXattrNode(node, name, key, out NodeFd fd));
+        Errno result = GetXattrNode(context, node, name, key, out NodeFd fd);
         if (result != Errno.OK)
         {
             return result;
@@ -175,7 +175,8 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
-    private Errno GetXattrNode(NodeId node, ReadOnlySpan<byte> name, byte* key, out NodeFd fd)
+    private Errno GetXattrNode(
+        in RequestContext context, NodeId node, ReadOnlySpan<byte> name, byte* key, out NodeFd fd)
     {
         Errno result = Names.CopyXattr(name, key);
         if (result != Errno.OK)
@@ -184,7 +185,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        return GetNode(node, out fd);
+        return GetNode(context, node, out fd);
     }
 
     private static Errno XattrSize(long status, out int size)

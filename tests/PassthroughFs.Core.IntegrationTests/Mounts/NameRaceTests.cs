@@ -119,6 +119,65 @@ public sealed class NameRaceTests
     }
 
     [Theory]
+    [InlineData("--inode-file-handles", "never")]
+    [InlineData("--inode-file-handles", "mandatory")]
+    [InlineData("--inode-file-handles", "mandatory", "--shared")]
+    public void Nor_what_means_a_link_or_a_directory(params string[] options)
+    {
+        const uint Exchange = 2;
+        Require.Root();
+        using var source = new TempDirectory(Backing.Tmpfs);
+        using var at = new TempDirectory();
+        File.CreateSymbolicLink(source["s"], "target 0");
+        Directory.CreateDirectory(source["d"]);
+        using MountProcess mount = MountProcess.Start(
+            source.Path, at.Path, [.. options, "--xattr", "--entry-timeout", "0", "--attr-timeout", "0"]);
+        using var watchdog = new Watchdog(mount, 120);
+        int replaced = 0;
+        bool ends = false;
+        var host = new Thread(() =>
+        {
+            using var bare = new HostPosix(source.Path);
+            while (!Volatile.Read(ref ends))
+            {
+                replaced += bare.Symlink("target 1", "new") == Errno.OK &&
+                    bare.Rename("new", "s", 0) == Errno.OK ? 1 : 0;
+                replaced += bare.Mkdir("old", 0x1ed) == Errno.OK &&
+                    bare.Rename("old", "d", Exchange) == Errno.OK &&
+                    bare.Rmdir("old") == Errno.OK ? 1 : 0;
+            }
+        });
+        host.Start();
+        var answers = new ConcurrentDictionary<(string, Errno), int>();
+        using (var client = new HostPosix(at.Path))
+        {
+            for (int i = 0; i < Rounds; i++)
+            {
+                Note("readlink", client.ReadLink("s", out _));
+                Note("lstat of a link", client.LStat("s", out _));
+                Note("lstat", client.LStat("d", out _));
+                Note("access", client.Access("d", Linux.R_OK));
+                Note("chmod", client.Chmod("d", 0x1ed));
+                Note("statfs", client.StatFs("d", out _));
+                Note("listxattr", client.ListXattr("d", [], out _));
+                Errno opened = client.Open("d", Linux.O_RDONLY | Linux.O_DIRECTORY, 0, out int fd);
+                Note("open of a directory", opened);
+                if (opened == Errno.OK)
+                {
+                    client.Close(fd);
+                }
+            }
+        }
+
+        Volatile.Write(ref ends, true);
+        host.Join();
+        Assert.InRange(replaced, 1, int.MaxValue);
+        Assert.Equal("", string.Join(", ", answers.Where(answer => answer.Key.Item2 != Errno.OK)));
+
+        void Note(string call, Errno errno) => answers.AddOrUpdate((call, errno), 1, (_, count) => count + 1);
+    }
+
+    [Theory]
     [InlineData("never")]
     [InlineData("mandatory")]
     public void What_the_host_removes_meanwhile_was_made_all_the_same(string handles)
