@@ -178,7 +178,7 @@ public sealed class ReadErrorTests
             ("Lseek", Name, p => p.LSeek(p.MustOpen(Name, O_RDONLY), 0, SEEK_HOLE, out _)),
         ];
         var wrong = new List<string>();
-        foreach (Errno errno in new[] { Errno.EIO, Errno.ESTALE, Errno.EDQUOT })
+        foreach (Errno errno in new[] { Errno.EIO, Errno.ESTALE, Errno.EDQUOT, Errno.ENOMEM })
         {
             foreach ((string operation, string name, Func<HostPosix, Errno> call) in calls)
             {

@@ -50,6 +50,13 @@ internal sealed class ScratchDisk : IDisposable
 
     public string this[string name] => System.IO.Path.Combine(Path, name);
 
+    /// <summary>Checks it, when it was unmounted and nobody uses it any more, and mounts it again.</summary>
+    public void Remount()
+    {
+        Run("fsck", "-f", "-n", _device!);
+        Run("mount", _device!, Path);
+    }
+
     public string Run(string program, params string[] arguments)
     {
         ShellResult result = Shell.Run(program, arguments);
