@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
+using System.Linq;
 using System.Numerics;
 using System.Threading;
 using PassthroughFs.Core.Api;
@@ -18,7 +19,7 @@ public sealed partial class HandleStore
         {
             var files = new List<KeptFile>(_count);
             uses = _usesBefore >> SlotBits;
-            foreach (OpenFileSlot? slot in _slots)
+            foreach (OpenFileSlot? slot in All())
             {
                 uses = Math.Max(uses, (slot?.Handle ?? 0) >> SlotBits);
                 if (slot is { IsOpen: true })
@@ -40,6 +41,14 @@ public sealed partial class HandleStore
             foreach (OpenFileSlot? slot in _slots)
             {
                 if (slot is { IsOpen: true } && slot.Node == node.Value)
+                {
+                    return true;
+                }
+            }
+
+            foreach (OpenFileSlot slot in _far.Values)
+            {
+                if (slot.IsOpen && slot.Node == node.Value)
                 {
                     return true;
                 }
@@ -78,13 +87,10 @@ public sealed partial class HandleStore
         {
             // Every number that this store makes is new: it comes after the last use of any slot before.
             _usesBefore = uses << SlotBits;
-            int last = 0;
-            foreach (KeptFile file in files)
-            {
-                last = Math.Max(last, (int)(file.Handle.Value & SlotMask));
-            }
 
-            var slots = new OpenFileSlot?[BitOperations.RoundUpToPowerOf2((uint)Math.Max(64, last + 1))];
+            // As many slots as files take, wherever theirs are: a state's numbers cost no memory.
+            var slots = new OpenFileSlot?[BitOperations.RoundUpToPowerOf2((uint)Math.Max(64, 4 * files.Count))];
+            Dictionary<int, OpenFileSlot> far = [];
             foreach (KeptFile file in files)
             {
                 var slot = new OpenFileSlot
@@ -97,12 +103,26 @@ public sealed partial class HandleStore
                     IsOpen = true,
                 };
                 slot.Pins.Start();
-                slots[(int)(file.Handle.Value & SlotMask)] = slot;
+                int index = (int)(file.Handle.Value & SlotMask);
+                if (index < slots.Length)
+                {
+                    slots[index] = slot;
+                }
+                else
+                {
+                    far.Add(index, slot);
+                }
+
                 _count++;
                 ClientMemory.AddHandles(1);
             }
 
+            _far = far;
             Volatile.Write(ref _slots, slots);
         }
     }
+
+    private OpenFileSlot?[] All() => _far.Count == 0
+        ? _slots
+        : [.. _slots, .. _far.Where(far => far.Key >= _slots.Length).Select(far => far.Value)];
 }

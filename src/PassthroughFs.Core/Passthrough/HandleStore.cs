@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
@@ -27,6 +28,9 @@ public sealed partial class HandleStore : IDisposable
 
     // In place: how often any slot was used before this store went on from another's state.
     private ulong _usesBefore;
+
+    // What another's state had open in slots that are far apart, until there are slots enough: by the slot's index.
+    private Dictionary<int, OpenFileSlot> _far = [];
 
     /// <summary>How many files are open.</summary>
     public int Count => Volatile.Read(ref _count);
@@ -61,16 +65,15 @@ public sealed partial class HandleStore : IDisposable
     {
         lock (_lock)
         {
-            while (_used < _slots.Length && _slots[_used] is not null)
+            if (_free == None)
             {
-                // A predecessor had it open: it is there already.
-                _used++;
+                FindUnused();
             }
 
             if (_free != None || _used <= SlotMask)
             {
                 int index = Take();
-                OpenFileSlot slot = _slots[index]!;
+                OpenFileSlot slot = SlotAt(index);
 
                 // The first use of slot 0 would make Handle 0, which means none: uses count from 1.
                 slot.Handle += 1UL << SlotBits;
@@ -130,21 +133,18 @@ public sealed partial class HandleStore : IDisposable
             {
                 if (index >= _slots.Length)
                 {
-                    return;
+                    break;
                 }
 
                 slot = _slots[index];
-                if (slot is not { IsOpen: true })
-                {
-                    continue;
-                }
-
-                slot.IsOpen = false;
-                _count--;
-                ClientMemory.AddHandles(-1);
             }
 
-            Unpin(slot);
+            End(slot);
+        }
+
+        foreach (OpenFileSlot slot in _far.Values)
+        {
+            End(slot);
         }
     }
 
@@ -169,6 +169,23 @@ public sealed partial class HandleStore : IDisposable
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
     static partial void Reach(string point);
+
+    private void End(OpenFileSlot? slot)
+    {
+        lock (_lock)
+        {
+            if (slot is not { IsOpen: true })
+            {
+                return;
+            }
+
+            slot.IsOpen = false;
+            _count--;
+            ClientMemory.AddHandles(-1);
+        }
+
+        Unpin(slot);
+    }
 
     private bool End(Handle handle, NodeId? node)
     {
@@ -196,8 +213,45 @@ public sealed partial class HandleStore : IDisposable
     {
         OpenFileSlot?[] slots = Volatile.Read(ref _slots);
         int index = (int)(handle.Value & SlotMask);
-        return index < slots.Length && Volatile.Read(ref slots[index]) is { } slot
-            && Volatile.Read(ref slot.Handle) == handle.Value ? slot : null;
+        OpenFileSlot? slot = index < slots.Length
+            ? Volatile.Read(ref slots[index])
+            : _far.GetValueOrDefault(index);
+        return slot is not null && Volatile.Read(ref slot.Handle) == handle.Value ? slot : null;
+    }
+
+    /// <summary>Goes on to the next slot that a predecessor had not open, and makes room for it.</summary>
+    private void FindUnused()
+    {
+        for (; _used <= SlotMask; _used++)
+        {
+            if (_used == _slots.Length)
+            {
+                Grow();
+            }
+
+            if (_slots[_used] is null)
+            {
+                return;
+            }
+        }
+    }
+
+    private void Grow()
+    {
+        Reach("HandleStore.Grow: memory");
+
+        // Readers index the array without the lock, so it is replaced, not resized.
+        var slots = new OpenFileSlot?[Math.Max(64, _slots.Length * 2)];
+        _slots.CopyTo(slots, 0);
+        foreach ((int index, OpenFileSlot slot) in _far)
+        {
+            if (index < slots.Length)
+            {
+                slots[index] = slot;
+            }
+        }
+
+        Volatile.Write(ref _slots, slots);
     }
 
     private int Take()
@@ -205,21 +259,17 @@ public sealed partial class HandleStore : IDisposable
         int index = _free;
         if (index != None)
         {
-            _free = _slots[index]!.NextFree;
+            _free = SlotAt(index).NextFree;
             return index;
         }
 
         index = _used;
-        if (index == _slots.Length)
-        {
-            // Readers index the array without the lock, so it is replaced, not resized.
-            var slots = new OpenFileSlot?[Math.Max(64, _slots.Length * 2)];
-            _slots.CopyTo(slots, 0);
-            Volatile.Write(ref _slots, slots);
-        }
-
+        Reach("HandleStore.Take: memory");
         Volatile.Write(ref _slots[index], new OpenFileSlot { Handle = _usesBefore | (uint)index });
         _used++;
         return index;
     }
+
+    /// <summary>A slot that was used.</summary>
+    private OpenFileSlot SlotAt(int index) => index < _slots.Length ? _slots[index]! : _far[index];
 }

@@ -348,6 +348,7 @@ public sealed partial class InodeStore : IDisposable
 
     private void Insert(in NewInode inode, NodeId node, ulong lookups)
     {
+        Reach("InodeStore.Insert: memory");
         int index = _table.Take();
         ref InodeSlot slot = ref _table[index];
         slot.Node = node.Value;

@@ -18,20 +18,9 @@ namespace PassthroughFs.Core.Passthrough;
 /// locks: with the last of them the owner's file goes (<see cref="Release"/>). A process has closed before that, so
 /// nothing of a living one's goes that way; what does is a lock that came to a thread after another had closed the file.
 /// </remarks>
-internal sealed class LockTable : IDisposable
+internal sealed partial class LockTable : IDisposable
 {
-    /// <summary>
-    /// More get ENOLCK, or than <see cref="ClientMemory.MostOwners"/>. A client can make owners up; each is a file
-    /// descriptor.
-    /// </summary>
-    public const int MostOwners = 65_536;
-
-    /// <summary>As many ways from a Handle to an owner are remembered; more get ENOLCK.</summary>
-    public const int MostWays = 4 * MostOwners;
-
     private readonly Lock _lock = new();
-    private readonly int _mostOwners = ClientMemory.MostOwners;
-    private readonly int _mostWays = 4 * ClientMemory.MostOwners;
     private readonly Dictionary<(ulong Node, ulong Owner), LockFile> _files = [];
     private readonly Dictionary<ulong, HashSet<LockFile>> _byHandle = [];
     private int _count;
@@ -139,7 +128,7 @@ internal sealed class LockTable : IDisposable
                 return;
             }
 
-            _ways -= files.Count;
+            AddWays(-files.Count);
             foreach (LockFile file in files)
             {
                 file.Handles.Remove(handle.Value);
@@ -212,6 +201,7 @@ internal sealed class LockTable : IDisposable
                 }
             }
 
+            ClientMemory.AddLockOwners(owners.Count);
             Volatile.Write(ref _count, _files.Count);
         }
     }
@@ -225,7 +215,8 @@ internal sealed class LockTable : IDisposable
             files = [.. _files.Values];
             _files.Clear();
             _byHandle.Clear();
-            _ways = 0;
+            AddWays(-_ways);
+            ClientMemory.AddLockOwners(-files.Length);
             Volatile.Write(ref _count, 0);
         }
 
@@ -234,9 +225,12 @@ internal sealed class LockTable : IDisposable
 
     public void Dispose() => Clear();
 
+    /// <summary>A point at which a test can say that memory is out; nothing in a build without them.</summary>
+    static partial void Reach(string point);
+
     private LockFile? TryAdd(ulong node, ulong owner, Handle handle, int fd)
     {
-        if (_files.Count >= _mostOwners || _ways >= _mostWays)
+        if (!ClientMemory.HasRoomForLockOwner || !ClientMemory.HasRoomForLockWay)
         {
             return null;
         }
@@ -246,9 +240,11 @@ internal sealed class LockTable : IDisposable
             var file = new LockFile(node, owner, fd);
             file.Pins.Start();
             file.Pins.TryAdd();
+            Reach("LockTable.TryAdd: memory");
             _files.Add((node, owner), file);
             if (TryBind(file, handle))
             {
+                ClientMemory.AddLockOwners(1);
                 Volatile.Write(ref _count, _files.Count);
                 return file;
             }
@@ -273,7 +269,7 @@ internal sealed class LockTable : IDisposable
             return true;
         }
 
-        if (_ways >= _mostWays)
+        if (!ClientMemory.HasRoomForLockWay)
         {
             return false;
         }
@@ -287,8 +283,9 @@ internal sealed class LockTable : IDisposable
             }
 
             files.Add(file);
+            Reach("LockTable.TryBind: memory");
             file.Handles.Add(handle.Value);
-            _ways++;
+            AddWays(1);
             return true;
         }
         catch (OutOfMemoryException)
@@ -304,9 +301,16 @@ internal sealed class LockTable : IDisposable
         }
     }
 
+    private void AddWays(int count)
+    {
+        _ways += count;
+        ClientMemory.AddLockWays(count);
+    }
+
     private void Remove(LockFile file)
     {
         _files.Remove((file.Node, file.Owner));
+        ClientMemory.AddLockOwners(-1);
         Volatile.Write(ref _count, _files.Count);
         foreach (ulong handle in file.Handles)
         {
@@ -318,7 +322,7 @@ internal sealed class LockTable : IDisposable
             }
         }
 
-        _ways -= file.Handles.Count;
+        AddWays(-file.Handles.Count);
         file.Handles.Clear();
     }
 }

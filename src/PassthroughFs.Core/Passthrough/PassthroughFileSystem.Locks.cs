@@ -128,9 +128,14 @@ public sealed unsafe partial class PassthroughFileSystem
         in OpenFile opened, NodeId node, Handle handle, LockOwner owner, out LockFile? file)
     {
         Errno result = _locks.Enter(node.Value, owner.Value, handle, out file);
-        if (result != Errno.OK || file is not null)
+        if (result != Errno.OK)
         {
-            return result;
+            return _refusals.LockOwner();
+        }
+
+        if (file is not null)
+        {
+            return Errno.OK;
         }
 
         result = OpenForLocks(opened, out int fd);

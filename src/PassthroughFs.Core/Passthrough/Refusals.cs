@@ -44,7 +44,7 @@ internal sealed class Refusals(ILogger logger)
     {
         if (Interlocked.Increment(ref _lockOwners) == 1)
         {
-            PassthroughLog.TooManyLockOwners(logger, ClientMemory.MostOwners);
+            PassthroughLog.TooManyLockOwners(logger, ClientMemory.MostLockOwners);
         }
 
         return Errno.ENOLCK;

@@ -1,4 +1,6 @@
+using System;
 using System.Collections.Generic;
+using System.Linq;
 using System.Text;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
@@ -71,6 +73,50 @@ public sealed class HandleStoreTests : DescriptorCheck
         }
 
         Assert.False(System.IO.Path.Exists($"/proc/self/fd/{fd}"));
+    }
+
+    [Fact]
+    public void Handles_that_are_far_apart_are_gone_on_with_and_take_no_memory_by_their_numbers()
+    {
+        const ulong use = 1 << 24, uses = 9;
+        using var store = new HandleStore();
+        KeptFile[] files = [.. new ulong[] { 3, 70, 200, 5000, use - 1 }.Select(
+            slot => new KeptFile(new Handle((uses * use) + slot), Node, Open(), 7, 8))];
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        store.Restore([.. files], uses);
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        Assert.True(allocated < 100_000, $"{allocated} bytes for {files.Length} files");
+        Check(files);
+        Assert.True(store.HasAny(Node));
+        Assert.Equal(files.Select(file => file.Handle), store.Snapshot(out ulong most).Select(file => file.Handle));
+        Assert.Equal(uses, most);
+
+        // New ones come between them, and never upon one.
+        Handle[] added = [.. Enumerable.Range(0, 300).Select(i => store.Add(Node, Open(), 0))];
+        Assert.Equal(305, added.Concat(files.Select(file => file.Handle)).Distinct().Count());
+        Assert.Equal(305, store.Count);
+        Check(files);
+        Array.ForEach(added, handle => Assert.True(store.Release(handle, Node)));
+        Assert.Equal(files.Select(file => file.Handle), store.Snapshot(out _).Select(file => file.Handle));
+
+        // The slot of one that was far is used again, with a number of its own.
+        Assert.True(store.Release(files[4].Handle, Node));
+        Assert.True(store.Get(files[4].Handle, Node).IsNone);
+        Assert.Equal(files[4].Handle.Value + use, store.Add(Node, Open(), 0).Value);
+        Check(files[..4]);
+        store.Clear();
+        Assert.Equal(0, store.Count);
+        Assert.False(store.HasAny(Node));
+
+        void Check(KeptFile[] files)
+        {
+            foreach (KeptFile kept in files)
+            {
+                using OpenFile file = store.Get(kept.Handle, Node);
+                Assert.Equal(kept.Fd, file.Fd);
+                Assert.True(store.Get(new Handle(kept.Handle.Value + use), Node).IsNone);
+            }
+        }
     }
 
     private static unsafe int Open()

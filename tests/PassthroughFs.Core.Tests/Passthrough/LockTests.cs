@@ -259,32 +259,6 @@ public sealed class LockTests : DescriptorCheck
     }
 
     [Fact]
-    public void By_however_many_open_files_an_owner_locks_memory_is_bounded()
-    {
-        using var table = new LockTable();
-        LockTable.Leave(table.Add(1, 1, new Handle(1), fd: -1)!);
-        for (ulong handle = 2; handle <= LockTable.MostWays; handle++)
-        {
-            Assert.Equal(Errno.OK, table.Enter(1, 1, new Handle(handle), out LockFile? file));
-            LockTable.Leave(file!);
-        }
-
-        Assert.Equal(Errno.ENOLCK, table.Enter(1, 1, new Handle(LockTable.MostWays + 1), out LockFile? none));
-        Assert.Null(none);
-        Assert.Null(table.Add(2, 1, new Handle(1), fd: -1));
-        Assert.Equal(Errno.OK, table.Enter(1, 1, new Handle(7), out LockFile? again));
-        LockTable.Leave(again!);
-        table.Release(new Handle(5));
-        Assert.Equal(Errno.OK, table.Enter(1, 1, new Handle(LockTable.MostWays + 1), out LockFile? room));
-        LockTable.Leave(room!);
-        table.End(1, 1);
-        Assert.True(table.IsEmpty);
-        LockTable.Leave(table.Add(2, 1, new Handle(1), fd: -1)!);
-        table.Release(new Handle(1));
-        Assert.True(table.IsEmpty);
-    }
-
-    [Fact]
     public void Only_what_was_asked_for_is_agreed_on()
     {
         using PassthroughFileSystem none = new(new PassthroughConfig { RootDir = _directory.Path });
