@@ -15,6 +15,7 @@ public sealed class FuzzTests
 {
     private const long Requests = 100_000;
     private const long Steps = 50_000;
+    private const long States = 1_000;
 
     [Theory]
     [InlineData(Setups.Directory, 1UL)]
@@ -58,5 +59,26 @@ public sealed class FuzzTests
         int findings = campaign.Run();
         Assert.True(findings == 0, $"{output}{Environment.NewLine}{campaign.Summary()}");
         Assert.True(target.Done >= Steps, campaign.Summary());
+    }
+
+    [Theory]
+    [InlineData(8UL)]
+    [InlineData(0UL)]
+    public void Whatever_a_saved_state_says_it_is_taken_or_refused_and_costs_no_more_than_it_holds(ulong seed)
+    {
+        var output = new StringWriter();
+        using var target = new StateTarget();
+        var campaign = new StepCampaign(
+            new CampaignOptions
+            {
+                Target = StepTargets.State,
+                Seed = seed != 0 ? seed : BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)),
+                Count = States,
+                Output = output,
+            },
+            target);
+        int findings = campaign.Run();
+        Assert.True(findings == 0, $"{output}{Environment.NewLine}{campaign.Summary()}");
+        Assert.True(target.Done >= States, campaign.Summary());
     }
 }

@@ -102,6 +102,8 @@ internal static class ReplyCheck
                 Zero(op, body, 4, 4);
                 ulong most = op == FUSE_WRITE ? U32(asked, 16) : U64(asked, 40);
                 Must(U32(body, 0) <= most, "size", $"{op} of {most} did {U32(body, 0)}");
+                long sent = Math.Min(U32(request, 0), (uint)request.Length) - Shape.Header - 40L;
+                Must(op != FUSE_WRITE || most <= (ulong)Math.Max(sent, 0), "size", $"{op} of {most} was sent {sent}");
                 break;
             case FUSE_COPY_FILE_RANGE_64:
                 Exactly(op, body, 8);

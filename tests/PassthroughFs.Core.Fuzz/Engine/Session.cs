@@ -123,6 +123,39 @@ internal sealed class Session : IReplySink
             _results[^1] = (first, _nodes.Count - first, _handle, _handleIsDirectory);
             _count++;
         }
+
+        if (_isAlone && opcode == (uint)FuseOpcode.FUSE_WRITE && LastErrno == 0)
+        {
+            CheckWritten(request);
+        }
+    }
+
+    /// <summary>What was written is there, as far as a page goes: it is read by the same handle, if that may.</summary>
+    private void CheckWritten(ReadOnlySpan<byte> request)
+    {
+        ReadOnlySpan<byte> asked = request[Shape.Header..];
+        int length = (int)Math.Min(BinaryPrimitives.ReadUInt32LittleEndian(LastReply[ReplyCheck.Header..]), 4096);
+        const uint append = 0x400;
+        if (length == 0 || (BinaryPrimitives.ReadUInt32LittleEndian(asked[32..]) & append) != 0)
+        {
+            return;
+        }
+
+        (int errno, int replied) = (LastErrno, LastLength);
+        Span<byte> body = stackalloc byte[40];
+        body.Clear();
+        asked[..16].CopyTo(body);
+        BinaryPrimitives.WriteInt32LittleEndian(body[16..], length);
+        ulong node = BinaryPrimitives.ReadUInt64LittleEndian(request[16..]);
+        int result = Ask(FuseOpcode.FUSE_READ, node, body, length);
+        ReadOnlySpan<byte> found = result == 0 ? LastReply[ReplyCheck.Header..] : default;
+        if (result == 0 && !found.SequenceEqual(asked.Slice(40, length)))
+        {
+            throw new FindingException(
+                "written", $"{length} bytes were written to node {node}, and {found.Length} others are there");
+        }
+
+        (LastErrno, LastLength) = (errno, replied);
     }
 
     /// <summary>A plain request that a client could send at any time, with no mischief.</summary>
@@ -140,7 +173,17 @@ internal sealed class Session : IReplySink
         BinaryPrimitives.WriteUInt32LittleEndian(request[24..], uid);
         BinaryPrimitives.WriteUInt32LittleEndian(request[28..], gid);
         body.CopyTo(request[Shape.Header..]);
-        Send(request[..length], ReplyCheck.Header + room, 0);
+        try
+        {
+            Send(request[..length], ReplyCheck.Header + room, 0);
+        }
+        finally
+        {
+            // It is on no tape, by whose places results are found.
+            _nodes.RemoveRange(_results[^1].First, _nodes.Count - _results[^1].First);
+            _results.RemoveAt(_results.Count - 1);
+        }
+
         return LastErrno;
     }
 
@@ -180,6 +223,8 @@ internal sealed class Session : IReplySink
             throw new FindingException("escape", $"the attributes of file {ino} outside of the root are told");
         }
     }
+
+    private ReadOnlySpan<byte> LastReply => _reply.Read(LastLength, _copy);
 
     private T Field<T>(string name) =>
         (T)typeof(FuseWorker).GetField(name, BindingFlags.NonPublic | BindingFlags.Instance)!.GetValue(_worker)!;

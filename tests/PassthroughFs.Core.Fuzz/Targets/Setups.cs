@@ -82,6 +82,11 @@ internal static class Setups
             config.CachePolicy = CachePolicy.Metadata;
             config.Readdirplus = false;
         });
+        yield return Plain("few-handles", config =>
+        {
+            config.MaxNodes = 12;
+            config.InodeFileHandles = InodeFileHandles.Mandatory;
+        }, needsRoot: true);
         yield return new Setup(Directory, "xattr-map", (root, logger) =>
         {
             PassthroughFileSystem inner = New(root, logger);
