@@ -26,7 +26,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-dotnet build -c Release --nologo -v:q "$here/samples/FuseMount" -o "$work/program" >"$work/build.log" ||
+dotnet build -c Release --nologo -v:q "$here/src/ptfs-mount" -o "$work/program" >"$work/build.log" ||
   { cat "$work/build.log" >&2; exit 2; }
 
 # The suite asks df for the file system and leaves out tests for those it does not know. A mirror has to pass what its

@@ -8,7 +8,7 @@
 # default; the median counts. cpu: processor time of client and server an operation. ops: operations a second.
 set -euo pipefail
 what=${1:?passthrough or ring} work=$(mktemp -d -p "${2:-/dev/shm}" ptfs-ratios-XXXX) rounds=${ROUNDS:-5}
-program=$(dirname "$0")/../../samples/FuseMount/bin/Release/net10.0/ptfs-mount.dll
+program=$(dirname "$0")/../../src/ptfs-mount/bin/Release/net10.0/ptfs-mount.dll
 switch=/sys/module/fuse/parameters/enable_uring
 mkdir "$work"/{source,a,b}
 declare -A server
