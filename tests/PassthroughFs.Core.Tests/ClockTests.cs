@@ -1,3 +1,5 @@
+extern alias program;
+
 using System;
 using System.Collections.Generic;
 using System.IO;
@@ -6,7 +8,8 @@ using System.Reflection;
 using System.Reflection.Metadata;
 using System.Reflection.Metadata.Ecma335;
 using System.Reflection.PortableExecutable;
-using PassthroughFs.Samples.FuseMount;
+using PassthroughFs.Fuse;
+using program::PassthroughFs.PtfsMount;
 using Xunit;
 
 namespace PassthroughFs.Core.Tests;
@@ -22,7 +25,8 @@ public sealed class ClockTests
         Assert.Equal(["PseudoNumbers"], WhoAsks(typeof(Api.IFileSystem).Assembly));
 
     [Fact]
-    public void The_mount_program_never_asks_for_it() => Assert.Empty(WhoAsks(typeof(Options).Assembly));
+    public void Mounts_and_their_program_never_ask_for_it() =>
+        Assert.Empty(WhoAsks(typeof(FuseMount).Assembly).Concat(WhoAsks(typeof(Options).Assembly)));
 
     // The types in whose code there is a call of it, by the call's four bytes behind its opcode.
     private static string[] WhoAsks(Assembly assembly)

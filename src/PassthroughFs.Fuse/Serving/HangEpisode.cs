@@ -30,7 +30,7 @@ internal sealed class HangEpisode(TimeSpan limit, int most, string mountPoint, s
             if (requests.Count > 0)
             {
                 Log.Hanging(
-                    logger, count, mountPoint, HangWatch.Describe(requests[0], null), hint is null ? "" : " " + hint);
+                    logger, count, HangWatch.Describe(requests[0], null), mountPoint, hint is null ? "" : " " + hint);
             }
         }
         else if (count == 0 && _isOne)

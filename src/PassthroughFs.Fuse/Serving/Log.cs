@@ -19,8 +19,8 @@ internal static partial class Log
     public static partial void Aborting(ILogger logger, PosixSignal signal);
 
     [LoggerMessage(12, LogLevel.Warning,
-        "{Count} requests hang at {MountPoint}, the oldest: {Oldest}.{Hint} Not logged again until none hangs.")]
-    public static partial void Hanging(ILogger logger, int count, string mountPoint, string oldest, string hint);
+        "{Count} requests hang, the oldest: {Oldest}, at {MountPoint}.{Hint} Not logged again until none hangs.")]
+    public static partial void Hanging(ILogger logger, int count, string oldest, string mountPoint, string hint);
 
     [LoggerMessage(13, LogLevel.Warning, "No request hangs any more.")]
     public static partial void NoLongerHanging(ILogger logger);
