@@ -20,7 +20,16 @@ public sealed partial class FuseMount
     {
         _ring = _options.IoUring ? RingServer.Prepare(_session, _status, _logger) : null;
         _transport.HasRing = _ring is not null;
-        _mount = make();
+        try
+        {
+            _mount = make();
+        }
+        catch
+        {
+            _ring?.Cancel();
+            throw;
+        }
+
         _signals?.Attach(_mount);
         LiveMounts.Add(this);
         _transport.Connect(_mount.Device);
@@ -99,9 +108,11 @@ public sealed partial class FuseMount
         fault ??= reason;
         if (_status.IsHandedOver)
         {
-            // All there is goes on elsewhere: the end of this process closes its share, and nothing else happens.
+            // All there is goes on elsewhere. The threads stand still for good, and what they shared is closed.
             LiveMounts.Remove(this);
             _watch.Stop();
+            _signals?.Dispose();
+            _mount.Close();
             return FuseMountEnd.HandedOver;
         }
 

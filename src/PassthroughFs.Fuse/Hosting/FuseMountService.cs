@@ -17,7 +17,7 @@ namespace PassthroughFs.Fuse.Hosting;
 /// <param name="lifetime">Ends the host, if there is one.</param>
 internal sealed partial class FuseMountService(
     string mountPoint, Func<IFileSystem> create, bool isOwner, Action<FuseMountOptions>? configure,
-    ILoggerFactory? loggers, IHostApplicationLifetime? lifetime) : IHostedService, IAsyncDisposable
+    ILoggerFactory? loggers, IHostApplicationLifetime? lifetime) : IHostedService, IAsyncDisposable, IDisposable
 {
     private readonly ILogger _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<FuseMount>();
     private IFileSystem? _fileSystem;
@@ -54,6 +54,8 @@ internal sealed partial class FuseMountService(
     }
 
     public async ValueTask DisposeAsync() => await StopAsync(CancellationToken.None).ConfigureAwait(false);
+
+    public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     private async Task Watch(FuseMount mount)
     {

@@ -53,6 +53,23 @@ public static class FuseMountServiceCollectionExtensions
             Lifetime(provider)));
     }
 
+    /// <summary>As above, of the <see cref="IFileSystem"/> that is registered with a key.</summary>
+    /// <param name="services">As above.</param>
+    /// <param name="mountPoint">As above.</param>
+    /// <param name="key">The key.</param>
+    /// <param name="configure">As above.</param>
+    /// <returns>The services.</returns>
+    public static IServiceCollection AddFuseMount(
+        this IServiceCollection services, string mountPoint, string key, Action<FuseMountOptions>? configure = null)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        ArgumentException.ThrowIfNullOrEmpty(mountPoint);
+        ArgumentException.ThrowIfNullOrEmpty(key);
+        return services.AddSingleton<IHostedService>(provider => new FuseMountService(
+            mountPoint, () => provider.GetRequiredKeyedService<IFileSystem>(key), isOwner: false, configure,
+            Loggers(provider), Lifetime(provider)));
+    }
+
     private static ILoggerFactory? Loggers(IServiceProvider provider) => provider.GetService<ILoggerFactory>();
 
     private static IHostApplicationLifetime? Lifetime(IServiceProvider provider) =>

@@ -7,6 +7,7 @@ using System.Threading.Tasks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Hosting;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Fuse;
@@ -124,8 +125,8 @@ public sealed class FuseMountTests : IDisposable
         File.WriteAllText(otherSource["other"], "2");
         var services = new ServiceCollection();
         services.AddFuseMount(_at.Path, _ => FileSystem());
-        services.AddFuseMount(
-            other.Path, _ => new PassthroughFileSystem(new PassthroughConfig { RootDir = otherSource.Path }));
+        services.AddPassthroughFileSystem("the other", config => config.RootDir = otherSource.Path);
+        services.AddFuseMount(other.Path, "the other");
         await using (ServiceProvider provider = services.BuildServiceProvider())
         {
             IHostedService[] hosted = [.. provider.GetServices<IHostedService>()];

@@ -119,4 +119,31 @@ public sealed class PassthroughConfigTests : DescriptorCheck
         Assert.True(fs.Config.Xattr);
         Assert.True(fs.Config.NoReaddir);
     }
+
+    [Fact]
+    public void Several_are_told_apart_by_their_keys()
+    {
+        var services = new ServiceCollection();
+        services.AddPassthroughFileSystem("a", config => config.RootDir = "/tmp");
+        services.AddPassthroughFileSystem("b", config => config.RootDir = "/usr");
+        services.Configure<PassthroughConfig>("b", config => config.ReadOnly = true);
+        using ServiceProvider provider = services.BuildServiceProvider();
+        var a = provider.GetRequiredKeyedService<PassthroughFileSystem>("a");
+        var b = provider.GetRequiredKeyedService<PassthroughFileSystem>("b");
+        Assert.Equal(("/tmp", false), (a.Config.RootDir, a.Config.ReadOnly));
+        Assert.Equal(("/usr", true), (b.Config.RootDir, b.Config.ReadOnly));
+        Assert.Same(a, provider.GetRequiredKeyedService<IFileSystem>("a"));
+    }
+
+    [Fact]
+    public void Two_that_would_be_one_are_refused()
+    {
+        var services = new ServiceCollection();
+        services.AddPassthroughFileSystem(config => config.RootDir = "/tmp");
+        services.AddPassthroughFileSystem("a");
+        var twice = Assert.Throws<InvalidOperationException>(
+            () => services.AddPassthroughFileSystem(config => config.RootDir = "/usr"));
+        Assert.Contains("give each a key", twice.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(() => services.AddPassthroughFileSystem("a"));
+    }
 }
