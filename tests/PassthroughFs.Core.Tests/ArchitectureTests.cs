@@ -18,6 +18,7 @@ public sealed class ArchitectureTests
         ["Interop"] = [],
         ["Protocol"] = ["Api"],
         ["Vfs"] = ["Api"],
+        ["Wrappers"] = ["Api"],
         ["Passthrough"] = ["Api", "Interop"],
         ["Hosting"] = ["Api", "Passthrough"],
     };
