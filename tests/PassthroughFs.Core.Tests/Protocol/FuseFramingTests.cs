@@ -236,6 +236,15 @@ public sealed class FuseFramingTests
     }
 
     [Fact]
+    public void A_single_group_as_Linux_sends_it_is_taken()
+    {
+        Rig rig = Rig.Started();
+        Bytes groups = new Bytes().U32(16).U32(32).U32(1).U32(100);
+        Assert.Equal(Errno.OK, Code(rig, FUSE_MKDIR, new Bytes().Zeros(8).Name("d"), groups));
+        Assert.Equal([100u], rig.Fs.Groups);
+    }
+
+    [Fact]
     public void Groups_count_only_if_agreed_on()
     {
         Rig rig = Rig.Started(~(ulong)InitFlags.FUSE_CREATE_SUPP_GROUP);
