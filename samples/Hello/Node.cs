@@ -11,7 +11,14 @@ internal sealed class Node(ulong id, uint mode, uint uid, uint gid)
 
     public NodeAttributes Attributes = new()
     {
-        Ino = id, Mode = mode, Nlink = 1, Uid = uid, Gid = gid, Mtime = Now(), Ctime = Now(), Atime = Now(),
+        Ino = id,
+        Mode = mode,
+        Nlink = 1,
+        Uid = uid,
+        Gid = gid,
+        Mtime = Now(),
+        Ctime = Now(),
+        Atime = Now(),
     };
 
     public ulong Id => id;
