@@ -1,5 +1,6 @@
 using System.Collections.Generic;
 using System.IO;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Protocol;
 
@@ -68,6 +69,6 @@ public sealed class FuseTakeOver
         Mount = identity.ByHelper
             ? new FusermountHelper(
                 deviceFd, identity.MountPoint, identity.Connection,
-                helperFd is { } fd ? new Microsoft.Win32.SafeHandles.SafeFileHandle(fd, ownsHandle: true) : null)
+                helperFd is { } fd ? new SafeFileHandle(fd, ownsHandle: true) : null)
             : new KernelMount(deviceFd, identity.MountPoint, identity.Connection);
 }

@@ -18,19 +18,20 @@ public sealed partial class FuseMount
     /// <param name="isNew">Whether the kernel will ask for a session; a predecessor's goes on.</param>
     private void Begin(Func<ActiveMount> make, bool isNew = true)
     {
-        _ring = _options.IoUring ? RingServer.Prepare(_session, _status, _logger) : null;
-        _transport.HasRing = _ring is not null;
         try
         {
+            _ring = _options.IoUring ? RingServer.Prepare(_session, _status, _logger) : null;
+            _transport.HasRing = _ring is not null;
             _mount = make();
         }
         catch
         {
             _ring?.Cancel();
+            _signals.Dispose();
             throw;
         }
 
-        _signals?.Attach(_mount);
+        _signals.Attach(_mount);
         LiveMounts.Add(this);
         _transport.Connect(_mount.Device);
         _server = new Server(
@@ -111,18 +112,18 @@ public sealed partial class FuseMount
             // All there is goes on elsewhere. The threads stand still for good, and what they shared is closed.
             LiveMounts.Remove(this);
             _watch.Stop();
-            _signals?.Dispose();
-            _mount.Close();
+            _signals.Dispose();
+            _mount.Close(endsHelper: false);
             return FuseMountEnd.HandedOver;
         }
 
-        bool isOurs = _isEndOurs || _signals?.Any == true;
+        bool isOurs = _isEndOurs || _signals.Any;
         if (fault is null && !isOurs && _mount.IsMounted())
         {
             fault = new FuseMountException("the connection was aborted from outside: mount again to go on");
         }
 
-        var end = new MountEnd(_mount, _watch, () => _signals?.IsAborting == true, _options.EndTimeout, _logger);
+        var end = new MountEnd(_mount, _watch, () => _signals.IsAborting, _options.EndTimeout, _logger);
         if (fault is null && isOurs && (NegotiatedFlags & InitFlags.FUSE_WRITEBACK_CACHE) != 0)
         {
             end.Flush();
@@ -132,10 +133,10 @@ public sealed partial class FuseMount
         LiveMounts.Remove(this);
         bool isQuiet = end.WaitForThreads(WaitForThreads);
         _watch.Stop();
-        _signals?.Dispose();
+        _signals.Dispose();
         if (isQuiet)
         {
-            _mount.Close();
+            _mount.Close(endsHelper: true);
             return FuseMountEnd.Unmounted;
         }
 
@@ -157,7 +158,7 @@ public sealed partial class FuseMount
         _mount.Abort();
         if (WaitForThreads(_options.EndTimeout))
         {
-            _mount.Close();
+            _mount.Close(endsHelper: true);
         }
         else
         {

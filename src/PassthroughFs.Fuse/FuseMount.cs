@@ -1,4 +1,5 @@
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using System.Threading.Tasks;
 using Microsoft.Extensions.Logging;
@@ -39,14 +40,14 @@ public sealed partial class FuseMount : IAsyncDisposable, IDisposable
     private readonly DeviceTransport _transport = new();
     private readonly FuseSession _session;
     private readonly HangWatch _watch;
-    private readonly Signals? _signals;
+    private readonly Signals _signals;
+    private readonly Lazy<Task> _usersEnd;
     private ActiveMount _mount = null!;
     private Server _server = null!;
     private RingServer? _ring;
     private volatile bool _isEndOurs;
-    private int _isDisposed;
 
-    private FuseMount(IFileSystem fileSystem, string mountPoint, FuseMountOptions options, ILoggerFactory loggers)
+    private FuseMount(IFileSystem fileSystem, FuseMountOptions options, ILoggerFactory loggers)
     {
         _options = options;
         _logger = loggers.CreateLogger<FuseMount>();
@@ -56,8 +57,9 @@ public sealed partial class FuseMount : IAsyncDisposable, IDisposable
         _watch = new HangWatch(
             new RequestWatch(_session), options.PathOf ?? (_ => null),
             new HangEpisode(
-                options.HangWarning, options.Threads + options.StandbyThreads, mountPoint, options.HangHint, _logger));
-        _signals = options.HandleSignals ? new Signals(_status, _logger) : null;
+                options.HangWarning, options.Threads + options.StandbyThreads, () => MountPoint, options.HangHint, _logger));
+        _signals = new Signals(_status, _logger, options.HandleSignals);
+        _usersEnd = new Lazy<Task>(() => Task.Run(EndUsers));
     }
 
     /// <summary>
@@ -84,20 +86,12 @@ public sealed partial class FuseMount : IAsyncDisposable, IDisposable
         ArgumentNullException.ThrowIfNull(fileSystem);
         ArgumentNullException.ThrowIfNull(mountPoint);
         options = Checked(options);
-        MountPlace place = MountPlace.Check(mountPoint);
-        var mount = new FuseMount(fileSystem, place.Path, options, loggers ?? NullLoggerFactory.Instance);
-        try
-        {
-            mount.Begin(() => Libc.geteuid() == 0 && !options.AutoUnmount
-                ? KernelMount.Create(options, place)
-                : FusermountHelper.Create(options, place));
-            return mount;
-        }
-        catch
-        {
-            mount._signals?.Dispose();
-            throw;
-        }
+        mountPoint = CheckMountPoint(mountPoint);
+        var mount = new FuseMount(fileSystem, options, loggers ?? NullLoggerFactory.Instance);
+        mount.Begin(() => Libc.geteuid() == 0 && !options.AutoUnmount
+            ? KernelMount.Create(options, mountPoint)
+            : FusermountHelper.Create(options, mountPoint));
+        return mount;
     }
 
     /// <summary>As <see cref="Start"/>, on a thread of the pool: mounting waits for the kernel and may start a program.
@@ -140,31 +134,32 @@ public sealed partial class FuseMount : IAsyncDisposable, IDisposable
         ArgumentNullException.ThrowIfNull(take);
         options = Checked(options);
         options.IoUring = false;
-        var mount = new FuseMount(fileSystem, options.SourceName, options, loggers ?? NullLoggerFactory.Instance);
-        try
-        {
-            mount.Begin(
-                () =>
-                {
-                    var taken = new FuseTakeOver(mount._session);
-                    take(taken);
-                    return taken.Mount ?? throw new InvalidOperationException(
-                        $"{nameof(FuseTakeOver)}.{nameof(FuseTakeOver.Connect)} was not called.");
-                },
-                isNew: false);
-            return mount;
-        }
-        catch
-        {
-            mount._signals?.Dispose();
-            throw;
-        }
+        var mount = new FuseMount(fileSystem, options, loggers ?? NullLoggerFactory.Instance);
+        mount.Begin(
+            () =>
+            {
+                var taken = new FuseTakeOver(mount._session);
+                take(taken);
+                return taken.Mount ?? throw new InvalidOperationException(
+                    $"{nameof(FuseTakeOver)}.{nameof(FuseTakeOver.Connect)} was not called.");
+            },
+            isNew: false);
+        return mount;
     }
 
     /// <summary>A mount point without symbolic links, if something can be mounted there.</summary>
     /// <param name="mountPoint">The directory.</param>
     /// <exception cref="FuseMountException">Nothing can; the message says what to do.</exception>
-    public static string CheckMountPoint(string mountPoint) => MountPlace.Check(mountPoint).Path;
+    public static string CheckMountPoint(string mountPoint)
+    {
+        (string real, _) = DirectoryPath.Check(mountPoint, "mount point");
+        IReadOnlyList<MountTable.Entry> mounts = MountTable.At(real);
+        return mounts.Count > 0 && mounts[^1].IsFuse
+            ? throw new FuseMountException(
+                $"mount point {mountPoint} is busy: {mounts[^1].Source} ({mounts[^1].Type}) is mounted there, " +
+                $"remove it first with `{DirectoryPath.UnmountCommand(real)}`")
+            : real;
+    }
 
     /// <summary>What this machine lets this process mount, what is missing, and what to do about it.</summary>
     public static FuseSupport CheckSupport() => FuseSupport.Find();
@@ -190,17 +185,17 @@ public sealed partial class FuseMount : IAsyncDisposable, IDisposable
     {
         Unmount();
         await ((Task)_completion.Task).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (_completion.Task is { IsCompletedSuccessfully: true, Result: FuseMountEnd.HandedOver } ||
-            Interlocked.Exchange(ref _isDisposed, 1) != 0 || _mount.Device.IsClosed)
+        if (!IsQuiet)
         {
-            return;
+            await _usersEnd.Value.ConfigureAwait(false);
         }
-
-        await Task.Run(EndUsers).ConfigureAwait(false);
     }
 
     /// <summary>As <see cref="DisposeAsync"/>, waiting.</summary>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
+
+    /// <summary>Whether the mount has ended and nothing is under way, so that the file system may be disposed of.</summary>
+    internal bool IsQuiet => _mount.Device.IsClosed;
 
     private static FuseMountOptions Checked(FuseMountOptions? options)
     {

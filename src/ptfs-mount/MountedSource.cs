@@ -189,7 +189,9 @@ internal sealed class MountedSource
             return 0;
         }
 
-        fault ??= _served.SaveState();
+        // What handles mean is written down however the mount ended.
+        FuseMountException? unsaved = _served.SaveState();
+        fault ??= unsaved;
         if (end == FuseMountEnd.Unmounted)
         {
             _served.Dispose();

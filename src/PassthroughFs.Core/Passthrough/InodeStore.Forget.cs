@@ -67,7 +67,15 @@ public sealed partial class InodeStore
     /// Ends a session: as <see cref="Clear()"/>, but what can be opened again by NodeId stays remembered, and what was
     /// live is now.
     /// </summary>
-    internal void ForgetAll() => Clear(_reopens);
+    internal void ForgetAll()
+    {
+        lock (_lock)
+        {
+            _hasEnded = true;
+        }
+
+        Clear(_reopens);
+    }
 
     private void Clear(bool remember)
     {

@@ -31,6 +31,9 @@ public sealed partial class InodeStore : IDisposable
 
     private ulong _nextNode = NodeId.Root.Value + 1;
     private uint _removals;
+
+    // From the end of a session until there is a root again.
+    private bool _hasEnded;
     private int _live;
     private int _remembered;
     private int _oldestRemembered;
@@ -130,7 +133,7 @@ public sealed partial class InodeStore : IDisposable
     /// <returns>
     /// EAGAIN if a live inode that is kept by handle has its number, and no handle is given: to be added again with its
     /// handle, which alone tells. Then nothing was taken over. EOVERFLOW if there are no more NodeIds, ENOMEM if there is
-    /// no memory for one more.
+    /// no memory for one more, EBADF between the end of a session and the next one's root.
     /// </returns>
     public Errno Add(in NewInode inode, out NodeId node)
     {
@@ -169,6 +172,7 @@ public sealed partial class InodeStore : IDisposable
             isTaken = _table.Find(NodeId.Root, int.MaxValue) == 0;
             if (isTaken)
             {
+                _hasEnded = false;
                 stray = TakeOut(_table.Find(inode.Key, inode.Handle, int.MaxValue));
                 Insert(inode, NodeId.Root, 2);
             }
@@ -263,6 +267,12 @@ public sealed partial class InodeStore : IDisposable
     {
         isTaken = false;
         node = NodeId.None;
+        if (_hasEnded)
+        {
+            // Whoever asks belongs to the session that was: the node would be the next one's, and the root a second time.
+            return Errno.EBADF;
+        }
+
         int slot = _table.Find(inode.Key, inode.Handle, int.MaxValue, out bool isDisputed);
         if (slot != 0 && !_table[slot].IsRemembered)
         {
@@ -310,8 +320,7 @@ public sealed partial class InodeStore : IDisposable
     }
 
     /// <summary>
-    /// Makes way for the root: a lookup of it that was under way when the store was cleared has made a node of its own,
-    /// which nobody holds any more. Returns a slot to let go of outside the lock, or 0.
+    /// Makes way for the root, which has its identity alone. Returns a slot to let go of outside the lock, or 0.
     /// </summary>
     private int TakeOut(int slot)
     {

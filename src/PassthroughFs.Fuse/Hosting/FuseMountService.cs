@@ -49,7 +49,12 @@ internal sealed partial class FuseMountService(
         {
             await mount.DisposeAsync().ConfigureAwait(false);
             Unmounted(_logger, mount.MountPoint);
-            await EndFileSystem().ConfigureAwait(false);
+
+            // What still hangs in it would find it gone.
+            if (mount.IsQuiet)
+            {
+                await EndFileSystem().ConfigureAwait(false);
+            }
         }
     }
 

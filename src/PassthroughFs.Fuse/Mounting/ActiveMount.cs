@@ -41,8 +41,10 @@ internal abstract class ActiveMount(int deviceFd, string mountPoint, uint? conne
         }
     }
 
-    /// <summary>Closes the device, and with it the connection. No thread may serve any more.</summary>
-    public virtual void Close() => Device.Dispose();
+    /// <summary>Closes the device. No thread may serve any more.</summary>
+    /// <param name="endsHelper">Whether a program that waits for the mount's end is waited for; not if it is a
+    /// successor's.</param>
+    public virtual void Close(bool endsHelper) => Device.Dispose();
 
     /// <summary>Whether the mount is still in the tree.</summary>
     public bool IsMounted() =>

@@ -50,7 +50,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
     /// <inheritdoc/>
     public override int? HelperSocket { get; }
 
-    public static FusermountHelper Create(FuseMountOptions options, MountPlace place)
+    public static FusermountHelper Create(FuseMountOptions options, string mountPoint)
     {
         if (((nuint)options.Flags & RootOnly) != RootOnly && Libc.geteuid() != 0)
         {
@@ -72,7 +72,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
         using (input)
         {
             child = ChildProcess.Start(
-                Helper, [Helper, "-o", OptionText(options), "--", place.Path],
+                Helper, [Helper, "-o", OptionText(options), "--", mountPoint],
                 theirs.DangerousGetHandle().ToInt32(), input.DangerousGetHandle().ToInt32(),
                 ("_FUSE_COMMFD", ChildProcess.PassedFd.ToString(CultureInfo.InvariantCulture)), ownSession: false,
                 out error);
@@ -92,7 +92,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
             {
                 string said = ChildProcess.ReadToEnd(output);
                 _ = child.WaitForExit();
-                throw Refused(said, place.Path);
+                throw Refused(said, mountPoint);
             }
 
             if (!options.AutoUnmount)
@@ -101,7 +101,7 @@ internal sealed unsafe class FusermountHelper : ActiveMount
                 child = null;
             }
 
-            return new FusermountHelper(fd, place.Path, ours, child);
+            return new FusermountHelper(fd, mountPoint, ours, child);
         }
     }
 
@@ -119,6 +119,19 @@ internal sealed unsafe class FusermountHelper : ActiveMount
         words.AddRange(options.DefaultPermissions ? ["default_permissions"] : []);
         words.AddRange(options.AutoUnmount ? ["auto_unmount"] : []);
         return string.Join(',', words);
+    }
+
+    /// <inheritdoc/>
+    public override void Close(bool endsHelper)
+    {
+        base.Close(endsHelper);
+
+        // Its end is what the helper waits for; somebody else has unmounted, or it has.
+        _socket?.Dispose();
+        if (endsHelper)
+        {
+            _ = _waiting?.WaitForExit();
+        }
     }
 
     protected override void Detach()

@@ -21,7 +21,7 @@ internal sealed unsafe class KernelMount : ActiveMount
     {
     }
 
-    public static KernelMount Create(FuseMountOptions options, MountPlace place)
+    public static KernelMount Create(FuseMountOptions options, string mountPoint)
     {
         int fd = Libc.Open(DevicePath, Libc.O_RDWR | Libc.O_CLOEXEC, out Errno error);
         if (error != Errno.OK)
@@ -30,14 +30,14 @@ internal sealed unsafe class KernelMount : ActiveMount
         }
 
         error = Mount(
-            options.SourceName, place.Path, Type(options), (nuint)options.Flags, Data(options, place.RootMode, fd));
+            options.SourceName, mountPoint, Type(options), (nuint)options.Flags, Data(options, fd));
         if (error != Errno.OK)
         {
             _ = Libc.close(fd);
-            throw NoMount(error, place.Path);
+            throw NoMount(error, mountPoint);
         }
 
-        return new KernelMount(fd, place.Path);
+        return new KernelMount(fd, mountPoint);
     }
 
     /// <summary>The type in mount tables.</summary>
@@ -45,11 +45,11 @@ internal sealed unsafe class KernelMount : ActiveMount
         options.Subtype is { } subtype ? "fuse." + subtype : "fuse";
 
     /// <summary>The options that FUSE itself understands, as mount(2) wants them.</summary>
-    public static string Data(FuseMountOptions options, uint rootMode, int fd)
+    public static string Data(FuseMountOptions options, int fd)
     {
         string data = string.Create(
             CultureInfo.InvariantCulture,
-            $"fd={fd},rootmode={ToOctal(rootMode)},user_id={Libc.geteuid()},group_id={Libc.getegid()}");
+            $"fd={fd},rootmode={ToOctal(Libc.S_IFDIR)},user_id={Libc.geteuid()},group_id={Libc.getegid()}");
         data += options.AllowOther ? ",allow_other" : "";
         return data + (options.DefaultPermissions ? ",default_permissions" : "");
     }

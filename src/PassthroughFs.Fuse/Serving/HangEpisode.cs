@@ -11,10 +11,10 @@ namespace PassthroughFs.Fuse;
 /// </summary>
 /// <param name="limit">From when on a request hangs; 0 for never.</param>
 /// <param name="most">How many may hang until nothing is served any more.</param>
-/// <param name="mountPoint">For the line.</param>
+/// <param name="mountPoint">Where the mount is, for the line; called once there is one.</param>
 /// <param name="hint">How to see them, for the line.</param>
 /// <param name="logger">Gets it.</param>
-internal sealed class HangEpisode(TimeSpan limit, int most, string mountPoint, string? hint, ILogger logger)
+internal sealed class HangEpisode(TimeSpan limit, int most, Func<string> mountPoint, string? hint, ILogger logger)
 {
     private bool _isOne;
     private bool _isFull;
@@ -30,7 +30,7 @@ internal sealed class HangEpisode(TimeSpan limit, int most, string mountPoint, s
             if (requests.Count > 0)
             {
                 Log.Hanging(
-                    logger, count, HangWatch.Describe(requests[0], null), mountPoint, hint is null ? "" : " " + hint);
+                    logger, count, HangWatch.Describe(requests[0], null), mountPoint(), hint is null ? "" : " " + hint);
             }
         }
         else if (count == 0 && _isOne)

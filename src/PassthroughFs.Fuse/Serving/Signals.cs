@@ -1,5 +1,6 @@
 using System;
 using System.Diagnostics;
+using System.Linq;
 using System.Runtime.InteropServices;
 using System.Threading;
 using Microsoft.Extensions.Logging;
@@ -7,7 +8,7 @@ using Microsoft.Extensions.Logging;
 namespace PassthroughFs.Fuse;
 
 /// <summary>
-/// SIGINT, SIGTERM and SIGHUP: the first ends the program in order. One that comes when that hangs takes the connection
+/// SIGINT, SIGTERM and SIGHUP, unless they are left to others: the first ends the mount in order. One that comes when that hangs takes the connection
 /// down, so that whoever waits for an answer gets an error.
 /// </summary>
 internal sealed class Signals : IDisposable
@@ -24,17 +25,20 @@ internal sealed class Signals : IDisposable
     private bool _isAborting;
     private ActiveMount? _mount;
 
-    public Signals(ServerStatus status, ILogger logger)
+    /// <param name="status">Hears of the end.</param>
+    /// <param name="logger">Gets what happens.</param>
+    /// <param name="endMount">Whether those three end the mount.</param>
+    public Signals(ServerStatus status, ILogger logger, bool endMount)
     {
         _status = status;
         _logger = logger;
+        PosixSignal[] ends = endMount ? [PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP] : [];
         _registrations =
         [
-            PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle),
-            PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle),
-            PosixSignalRegistration.Create(PosixSignal.SIGHUP, Handle),
+            .. ends.Select(signal => PosixSignalRegistration.Create(signal, Handle)),
 
-            // A write beyond RLIMIT_FSIZE is the client's error, EFBIG, and not the end of the server.
+            // A write beyond RLIMIT_FSIZE is the client's error, EFBIG, and not the end of the server, whoever handles
+            // the others.
             PosixSignalRegistration.Create((PosixSignal)SIGXFSZ, context => context.Cancel = true),
         ];
     }

@@ -103,6 +103,24 @@ public sealed class ExportTests
             Assert.All(stale, name => Assert.Equal(Errno.ESTALE, scene.TryOpen(taken[name], out _)));
     }
 
+    [Fact]
+    public void An_abort_from_outside_saves_the_state_too()
+    {
+        using var control = new TempDirectory();
+        using var scene = new ExportScene(Backing.Disk);
+        File.WriteAllText(scene.Source["f"], "f");
+        scene.Mount();
+        scene.Server.ExpectedFault = "aborted from outside";
+        byte[] handle = scene.Take("f");
+        ShellResult mounted = Shell.Run("mount", ["-t", "fusectl", "fusectl", control.Path]);
+        Require.That(mounted.ExitCode == 0, "the file system fusectl");
+        File.WriteAllText(control[$"{MountProcess.FindMinor(scene.At.Path)}/abort"], "1");
+        Assert.Equal(0, Shell.Run("umount", [control.Path]).ExitCode);
+        Assert.Equal(1, scene.Server.AwaitExit());
+        scene.Mount();
+        scene.AssertContent(handle, "f");
+    }
+
     [Theory]
     [InlineData("never", false)]
     [InlineData("prefer", false)]

@@ -87,6 +87,22 @@ public sealed class FuseMountTests : IDisposable
     }
 
     [Fact]
+    public async Task No_helper_stays_behind_whoever_unmounts()
+    {
+        Require.Fuse();
+        Require.Program("fusermount3", "pgrep");
+        await using FuseMount mount = FuseMount.Start(
+            FileSystem(), _at.Path, Quiet(options => options.AutoUnmount = true));
+        Assert.Equal(0, Helpers().ExitCode);
+        ShellResult unmounted = Shell.Run("umount", [_at.Path]);
+        Assert.True(unmounted.ExitCode == 0, unmounted.All);
+        Assert.Equal(FuseMountEnd.Unmounted, await mount.Completion);
+        Assert.Equal(1, Helpers().ExitCode);
+
+        ShellResult Helpers() => Shell.Run("pgrep", ["-f", $"fusermount3.*{_at.Path}"]);
+    }
+
+    [Fact]
     public async Task It_is_gone_although_requests_hang()
     {
         Require.Fuse();

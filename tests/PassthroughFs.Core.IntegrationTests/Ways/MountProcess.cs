@@ -205,7 +205,7 @@ internal sealed class MountProcess : IDisposable
     private static bool IsFault(string line) =>
         new[] { "error", "fail", "exception", "   at " }.Any(w => line.Contains(w, StringComparison.OrdinalIgnoreCase));
 
-    private static string? FindMinor(string mountPoint) => File.ReadLines("/proc/self/mountinfo")
+    public static string? FindMinor(string mountPoint) => File.ReadLines("/proc/self/mountinfo")
         .Select(line => line.Split(' '))
         .Where(fields => fields[4] == mountPoint)
         .Select(fields => fields[2].Split(':')[1])

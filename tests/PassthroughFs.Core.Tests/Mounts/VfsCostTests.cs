@@ -12,6 +12,7 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
 {
     // Short ones and many: some fall between what else the machine does.
     private const int Rounds = 400;
+    private const int MostRounds = 20 * Rounds;
 #if DEBUG
     private const double MostNanoseconds = 2000;
 #else
@@ -32,10 +33,12 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
         var vfs = new Vfs.Vfs();
         VfsMount mount = vfs.Mount("/a", fs);
         NodeId node = new(((ulong)mount.Index << 56) | 1);
-        (double direct, double through) = Compare(count, GetAttr(fs, NodeId.Root), GetAttr(vfs, node));
+        (double direct, double through) = Compare(
+            count, MostNanoseconds, GetAttr(fs, NodeId.Root), GetAttr(vfs, node));
         output.WriteLine($"empty getattr: {direct:F1} ns direct, {through:F1} ns through the Vfs");
         Assert.True(through - direct < MostNanoseconds, $"{direct} {through}");
-        (direct, through) = Compare(count, LookupAndForget(fs, NodeId.Root), LookupAndForget(vfs, node));
+        (direct, through) = Compare(
+            count, 4 * MostNanoseconds, LookupAndForget(fs, NodeId.Root), LookupAndForget(vfs, node));
         output.WriteLine($"empty lookup and forget: {direct:F1} ns direct, {through:F1} ns through the Vfs");
         Assert.True(through - direct < 4 * MostNanoseconds, $"{direct} {through}");
     }
@@ -55,7 +58,8 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
         foreach ((string name, Func<IFileSystem, NodeId, Action> make) in new (string, Func<IFileSystem, NodeId, Action>)[]
             { ("getattr", GetAttr), ("lookup and forget", LookupAndForget) })
         {
-            (double direct, double through) = Compare(count, make(alone, NodeId.Root), make(vfs, node));
+            (double direct, double through) = Compare(
+                count, 4 * MostNanoseconds, make(alone, NodeId.Root), make(vfs, node));
             output.WriteLine($"{name}: {direct:F0} ns direct, {through:F0} ns through the Vfs, {through / direct:F3}");
             Assert.True(through < direct + (4 * MostNanoseconds), $"{name}: {direct} {through}");
         }
@@ -72,8 +76,11 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
         fs.Forget(Context, entry.Node, 1);
     };
 
-    /// <summary>The best of several rounds of each, in turns.</summary>
-    private static (double Direct, double Through) Compare(int count, Action direct, Action through)
+    /// <summary>
+    /// The best of several rounds of each, in turns. Where the difference is too large there are more of them: what else the
+    /// machine does passes, and what the way costs stays.
+    /// </summary>
+    private static (double Direct, double Through) Compare(int count, double most, Action direct, Action through)
     {
         // Until both have been compiled for good.
         for (long start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < s_warmUp;)
@@ -84,7 +91,7 @@ public sealed class VfsCostTests(ITestOutputHelper output) : DescriptorCheck
 
         double bestDirect = double.MaxValue;
         double bestThrough = double.MaxValue;
-        for (int round = 0; round < Rounds; round++)
+        for (int round = 0; round < Rounds || (round < MostRounds && bestThrough - bestDirect >= most); round++)
         {
             bestDirect = Math.Min(bestDirect, Measure(count, direct));
             bestThrough = Math.Min(bestThrough, Measure(count, through));

@@ -1,3 +1,4 @@
+using System.Linq;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Passthrough;
 using Xunit;
@@ -44,6 +45,28 @@ public sealed class LookAgainTests
         _callers.Found(7, s_new);
         _callers.Forget(7);
         Assert.True(_callers.Tell(7, s_new));
+    }
+
+    [Fact]
+    public void After_more_lookups_than_a_path_has_a_caller_is_forgotten()
+    {
+        Assert.True(_callers.Tell(7, s_old));
+        Assert.All(Enumerable.Range(0, 40), _ => Assert.True(_callers.Found(7, s_new)));
+        Assert.False(_callers.Found(7, s_new));
+        Assert.True(_callers.Tell(7, s_new));
+    }
+
+    [Fact]
+    public void What_is_found_instead_is_what_is_meant_and_no_lookup_more()
+    {
+        Assert.True(_callers.Tell(7, s_old));
+        Assert.True(_callers.Found(7, s_old));
+        for (int i = 0; i < 100; i++)
+        {
+            _callers.FoundInstead(7, s_new);
+        }
+
+        Assert.False(_callers.Tell(7, s_new));
     }
 
     [Fact]

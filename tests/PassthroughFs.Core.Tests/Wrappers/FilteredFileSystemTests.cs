@@ -110,6 +110,32 @@ public sealed class FilteredFileSystemTests : DescriptorCheck
     }
 
     [Fact]
+    public void It_allocates_nothing_for_a_request()
+    {
+        var sink = new CountingSink();
+        Assert.Equal(Errno.OK, _fs.OpenDir(Context, NodeId.Root, Linux.O_RDONLY, out OpenReply opened));
+        List();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+        {
+            List();
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal(101 * 2, sink.Count);
+        _fs.ReleaseDir(Context, NodeId.Root, opened.Handle, 0);
+
+        void List()
+        {
+            _fs.Lookup(Context, NodeId.Root, ".hidden"u8, out _);
+            _fs.Lookup(Context, NodeId.Root, "seen"u8, out Entry seen);
+            _fs.Forget(Context, seen.Node, 1);
+            _fs.ReadDirPlus(Context, NodeId.Root, opened.Handle, 0, sink);
+            sink.ForgetAll(_fs);
+        }
+    }
+
+    [Fact]
     public void A_filter_may_be_around_a_filter()
     {
         var both = new FilteredFileSystem(_fs, (directory, name) => directory == NodeId.Root && name.SequenceEqual("seen"u8));
@@ -124,6 +150,40 @@ public sealed class FilteredFileSystemTests : DescriptorCheck
     {
         _inner.Dispose();
         _directory.Dispose();
+    }
+
+    /// <summary>Counts entries but "." and "..", and gives their lookups back.</summary>
+    private sealed class CountingSink : DirectorySink
+    {
+        private readonly NodeId[] _nodes = new NodeId[16];
+        private int _nodeCount;
+
+        public int Count { get; private set; }
+
+        public override int Room => int.MaxValue;
+
+        public override bool Fits(int nameLength) => true;
+
+        public override bool TryAdd(ulong ino, ulong offset, uint type, ReadOnlySpan<byte> name) => true;
+
+        public override bool TryAdd(ulong ino, ulong offset, uint type, ReadOnlySpan<byte> name, in Entry entry)
+        {
+            if (entry.Node != NodeId.None)
+            {
+                _nodes[_nodeCount++] = entry.Node;
+                Count++;
+            }
+
+            return true;
+        }
+
+        public void ForgetAll(IFileSystem fs)
+        {
+            while (_nodeCount > 0)
+            {
+                fs.Forget(default, _nodes[--_nodeCount], 1);
+            }
+        }
     }
 
     private Errno Use(string use, ReadOnlySpan<byte> name, bool isSeen = false)

@@ -13,7 +13,7 @@ using PassthroughFs.Shared;
 using program::PassthroughFs.PtfsMount;
 using Xunit;
 
-namespace PassthroughFs.Core.Tests.Mounting;
+namespace PassthroughFs.Core.Tests.MountProgram;
 
 /// <summary>Each option that is parsed is obeyed: it changes what it names, and nothing else.</summary>
 public sealed class CommandLineTests
@@ -420,7 +420,7 @@ public sealed class CommandLineTests
     [
         .. Values(options), .. Values(options.Config),
         "source=" + Fuse(options).SourceName,
-        .. KernelMount.Data(Fuse(options), Libc.S_IFDIR, 3).Split(',').Select(word => "kernel=" + word),
+        .. KernelMount.Data(Fuse(options), 3).Split(',').Select(word => "kernel=" + word),
         .. OptionList.Split(FusermountHelper.OptionText(Fuse(options))).Select(word => "helper=" + word),
     ];
 

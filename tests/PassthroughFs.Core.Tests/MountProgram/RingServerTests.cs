@@ -1,7 +1,7 @@
 using PassthroughFs.Fuse.Ring;
 using Xunit;
 
-namespace PassthroughFs.Core.Tests.Mounting;
+namespace PassthroughFs.Core.Tests.MountProgram;
 
 public sealed class RingServerTests
 {
