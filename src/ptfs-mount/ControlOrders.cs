@@ -29,7 +29,9 @@ internal sealed class ControlOrders(ServedTree? tree, Func<string, string?> remo
         {
             return Ok + "\n" + Obey(line);
         }
-        catch (FuseMountException e)
+#pragma warning disable CA1031 // The mount is served on, whatever it was.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             return Error + e.Message.ReplaceLineEndings(" ").TrimEnd('.', ' ') + "\n";
         }

@@ -10,7 +10,9 @@ internal sealed class ContentModel(int capacity)
 {
     private const int Words = 4;
 
+    // Of a byte that may be one of several, the values; of others nothing.
     private readonly ulong[] _possible = new ulong[capacity * Words];
+    private readonly bool[] _isOpen = new bool[capacity];
     private readonly byte[] _last = new byte[capacity];
     private readonly bool[] _pending = new bool[capacity];
     private int _pendingEnd;
@@ -29,12 +31,9 @@ internal sealed class ContentModel(int capacity)
     {
         Grow(offset + data.Length);
         SizeOnHost = Math.Max(SizeOnHost, offset + data.Length);
-        for (int i = 0; i < data.Length; i++)
-        {
-            Clear(offset + i);
-            Add(offset + i, data[i]);
-            _pending[offset + i] = false;
-        }
+        data.CopyTo(_last.AsSpan(offset));
+        _isOpen.AsSpan(offset, data.Length).Clear();
+        _pending.AsSpan(offset, data.Length).Clear();
     }
 
     /// <summary>Data that the client has, and the host when the file is synchronised.</summary>
@@ -59,11 +58,10 @@ internal sealed class ContentModel(int capacity)
     /// <summary>Cuts the file, or makes it longer by zeros; the host has done it.</summary>
     public void SetSize(int size)
     {
-        for (int i = size; i < Size; i++)
+        if (size < Size)
         {
-            Clear(i);
-            Add(i, 0);
-            _pending[i] = false;
+            SetZero(size, Size);
+            _pending.AsSpan(size, Size - size).Clear();
         }
 
         Grow(size);
@@ -85,7 +83,12 @@ internal sealed class ContentModel(int capacity)
     {
         Grow(to + length);
         SizeOnHost = Math.Max(SizeOnHost, to + length);
-        _possible.AsSpan(from * Words, length * Words).CopyTo(_possible.AsSpan(to * Words));
+        if (_isOpen.AsSpan(from, length).Contains(true))
+        {
+            _possible.AsSpan(from * Words, length * Words).CopyTo(_possible.AsSpan(to * Words));
+        }
+
+        _isOpen.AsSpan(from, length).CopyTo(_isOpen.AsSpan(to));
         _last.AsSpan(from, length).CopyTo(_last.AsSpan(to));
         _pending.AsSpan(to, length).Clear();
     }
@@ -97,8 +100,7 @@ internal sealed class ContentModel(int capacity)
         {
             if (_pending[i])
             {
-                Clear(i);
-                Add(i, _last[i]);
+                _isOpen[i] = false;
                 _pending[i] = false;
                 SizeOnHost = Math.Max(SizeOnHost, i + 1);
             }
@@ -119,7 +121,7 @@ internal sealed class ContentModel(int capacity)
         for (int i = same; i < found.Length; i++)
         {
             int value = found[i];
-            if ((_possible[((offset + i) * Words) + (value >> 6)] & (1UL << (value & 63))) == 0)
+            if (value != _last[offset + i] && !(_isOpen[offset + i] && IsPossible(offset + i, value)))
             {
                 return offset + i;
             }
@@ -130,20 +132,38 @@ internal sealed class ContentModel(int capacity)
 
     private void Grow(int size)
     {
-        for (int i = Size; i < size; i++)
+        if (size > Size)
         {
-            Clear(i);
-            Add(i, 0);
+            SetZero(Size, size);
+            Size = size;
         }
-
-        Size = Math.Max(Size, size);
     }
 
-    private void Clear(int at) => _possible.AsSpan(at * Words, Words).Clear();
+    private void SetZero(int from, int end)
+    {
+        _last.AsSpan(from, end - from).Clear();
+        _isOpen.AsSpan(from, end - from).Clear();
+    }
+
+    private bool IsPossible(int at, int value) => (_possible[(at * Words) + (value >> 6)] & (1UL << (value & 63))) != 0;
 
     private void Add(int at, byte value)
     {
-        _possible[(at * Words) + (value >> 6)] |= 1UL << (value & 63);
+        if (!_isOpen[at])
+        {
+            if (_last[at] == value)
+            {
+                return;
+            }
+
+            _possible.AsSpan(at * Words, Words).Clear();
+            SetPossible(at, _last[at]);
+            _isOpen[at] = true;
+        }
+
+        SetPossible(at, value);
         _last[at] = value;
     }
+
+    private void SetPossible(int at, byte value) => _possible[(at * Words) + (value >> 6)] |= 1UL << (value & 63);
 }

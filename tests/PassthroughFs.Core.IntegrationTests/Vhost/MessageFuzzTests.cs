@@ -1,6 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
+using System.Globalization;
 using System.Net.Sockets;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
@@ -11,6 +12,9 @@ namespace PassthroughFs.Core.IntegrationTests.Vhost;
 /// <summary>Messages that make no sense, with descriptors that do not belong there.</summary>
 public sealed class MessageFuzzTests
 {
+    private static int Rounds => int.Parse(
+        Environment.GetEnvironmentVariable("PTFS_FUZZ_ROUNDS") ?? "300", CultureInfo.InvariantCulture);
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -26,7 +30,7 @@ public sealed class MessageFuzzTests
         daemon.Await(() => daemon.OpenBelow(shared.Path).Length == 0, "files are held");
         int fds = daemon.FdCount;
         var random = new Random(seed);
-        for (int round = 0; round < 300; round++)
+        for (int round = 0; round < Rounds; round++)
         {
             Converse(daemon, random);
         }
