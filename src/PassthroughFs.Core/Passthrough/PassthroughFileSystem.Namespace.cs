@@ -8,9 +8,10 @@ public sealed unsafe partial class PassthroughFileSystem
 {
     /// <summary>
     /// How often an object is made whose name the host takes away before the object is looked up. Who loses that often
-    /// is told ESTALE, after which the client's kernel tries again by itself.
+    /// is told ESTALE, after which the client's kernel tries once more. With 64, on a machine with 35 programs for each
+    /// processor, one in a thousand heard that twice; a thousand makes take about ten milliseconds.
     /// </summary>
-    private const int MaxMakes = 64;
+    private const int MaxMakes = 1024;
 
     private const uint Permissions = 0x1FF;
 

@@ -17,13 +17,14 @@ public sealed class ControlFuzzTests
 {
     private static readonly string[] s_words =
     [
-        "add", "replace", "remove", "remove --force", "list", "requests", "remount", "upgrade", "upgrade 1", "stop", "ready",
-        "state 3", "state 2147483647", "error it", "ok", "",
+        "add", "replace", "remove", "remove --force", "list", "requests", "remount", "upgrade", "upgrade 1", "stop",
+        "ready", "state 3", "state 2147483647", "error it", "ok", "",
     ];
 
     private static readonly string[] s_paths =
     [
-        "/a", "/a/b", "/a/../..", "/", "//", "/a\0b", "/\ud800", "a", "", "--force", "=", "/=", "/x=", "=/x", "/.=/", "/..",
+        "/a", "/a/b", "/a/../..", "/", "//", "/a\0b", "/\ud800", "a", "", "--force", "=", "/=", "/x=", "=/x", "/.=/",
+        "/..",
     ];
 
     private static int Rounds => int.Parse(
@@ -49,7 +50,8 @@ public sealed class ControlFuzzTests
         for (int round = 0; round < Rounds; round++)
         {
             byte[] dialogue = Dialogue(random, two.Path);
-            int[] some = [.. Enumerable.Repeat(open.SafeFileHandle.DangerousGetHandle().ToInt32(), random.Next(4) == 0 ? 3 : 0)];
+            int fd = open.SafeFileHandle.DangerousGetHandle().ToInt32();
+            int[] some = random.Next(4) == 0 ? [fd, fd, fd] : [];
             Converse(control, dialogue, some);
             Assert.True(
                 File.ReadAllText(at["one/f"]) == "kept",
@@ -58,8 +60,13 @@ public sealed class ControlFuzzTests
 
         string[] left = [.. Order(control, "list\n").Split('\n').Skip(1)];
         Assert.Contains($"/one={one.Path}", left);
-        foreach (string line in left.Where(line => line.Length > 0 && !line.StartsWith("/one=", StringComparison.Ordinal)))
+        foreach (string line in left)
         {
+            if (line.Length == 0 || line.StartsWith("/one=", StringComparison.Ordinal))
+            {
+                continue;
+            }
+
             Assert.Equal("ok\n", Order(control, $"remove --force {line.Split('=')[0]}\n"));
         }
 
@@ -103,7 +110,8 @@ public sealed class ControlFuzzTests
                 break;
             case 2:
                 // The length of a text that never comes.
-                bytes = [.. "upgrade 1\n"u8, .. BitConverter.GetBytes(random.Next(2) == 0 ? -1 : random.Next()), .. bytes];
+                int length = random.Next(2) == 0 ? -1 : random.Next();
+                bytes = [.. "upgrade 1\n"u8, .. BitConverter.GetBytes(length), .. bytes];
                 break;
             case 3 when random.Next(8) == 0:
                 bytes = [.. bytes, .. new byte[random.Next(40_000)]];
@@ -161,7 +169,10 @@ public sealed class ControlFuzzTests
 
     private static Socket Connect(string control)
     {
-        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { ReceiveTimeout = 60_000 };
+        var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified)
+        {
+            ReceiveTimeout = 60_000,
+        };
         socket.Connect(new UnixDomainSocketEndPoint(control));
         return socket;
     }
