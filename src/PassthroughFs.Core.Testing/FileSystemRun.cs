@@ -293,7 +293,7 @@ internal sealed partial class FileSystemRun
             return $"node {node} is another inode's";
         }
 
-        bool mustBeSame = inode.Lookups > 0 || inode.IsRemembered;
+        bool mustBeSame = inode.Lookups > 0 || (inode.IsRemembered && !_options.ForgetsNumbers);
         if (mustBeSame && inode.Node != node)
         {
             return $"node {inode.Node} became {node}";

@@ -22,6 +22,9 @@ public sealed record FileSystemSpecOptions
     /// </summary>
     public bool FindsForgotten { get; init; }
 
+    /// <summary>What was forgotten may have another NodeId when it is looked up again.</summary>
+    public bool ForgetsNumbers { get; init; }
+
     /// <summary>
     /// Has another file system go on with the state of the one that is given, which is not asked any more; null if that is
     /// not tried.

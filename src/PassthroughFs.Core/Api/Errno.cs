@@ -150,6 +150,9 @@ public enum Errno
     /// <summary>Value too large for defined data type.</summary>
     EOVERFLOW = 75,
 
+    /// <summary>Invalid or incomplete multibyte or wide character.</summary>
+    EILSEQ = 84,
+
     /// <summary>Too many users.</summary>
     EUSERS = 87,
 

@@ -398,7 +398,8 @@ public sealed class CommandLineTests
         return options;
     }
 
-    private static Paths Paths(MountOptions options) => new(options.Source, Libc.S_IFDIR, options.MountPoint);
+    private static program::PassthroughFs.PtfsMount.Paths Paths(MountOptions options) =>
+        new(options.Source, Libc.S_IFDIR, options.MountPoint);
 
     private static void AssertChanges(string[] changes, MountOptions options)
     {

@@ -1,0 +1,380 @@
+using System;
+using System.Collections.Generic;
+using System.Text;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Paths.Tree;
+
+namespace PassthroughFs.Paths;
+
+/// <summary>Operations with nodes and open files.</summary>
+public abstract unsafe partial class PathFileSystem
+{
+    private static readonly SetAttrRequest s_empty = new() { Valid = SetAttrFields.FATTR_SIZE };
+
+    Errno IFileSystem.GetAttr(in RequestContext context, NodeId node, Handle handle, out AttrReply reply)
+    {
+        reply = default;
+        Errno error = _tree.Pin(node, out PathPin pin);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            return Answer(pin, handle, out reply);
+        }
+    }
+
+    Errno IFileSystem.SetAttr(in RequestContext context, NodeId node, in SetAttrRequest request, out AttrReply reply)
+    {
+        const SetAttrFields Hints = SetAttrFields.FATTR_FH | SetAttrFields.FATTR_LOCKOWNER |
+            SetAttrFields.FATTR_KILL_SUIDGID;
+        reply = default;
+        Errno error = _tree.Pin(node, out PathPin pin);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            SetAttrRequest rest = request;
+            rest.Valid &= ~Hints;
+            Handle handle = (request.Valid & SetAttrFields.FATTR_FH) != 0 ? request.Handle : Handle.None;
+            if ((rest.Valid & SetAttrFields.FATTR_SIZE) != 0)
+            {
+                if (pin.Node!.Type != Linux.S_IFREG || request.Size > long.MaxValue)
+                {
+                    return pin.Node.Type == Linux.S_IFREG ? Errno.EFBIG
+                        : pin.Node.Type == Linux.S_IFDIR ? Errno.EISDIR
+                        : Errno.EINVAL;
+                }
+
+                error = FindFile(pin, handle)?.SetSize((long)request.Size) ?? Errno.ENOSYS;
+                rest.Valid &= error == Errno.OK ? ~SetAttrFields.FATTR_SIZE : rest.Valid;
+                if (error is not (Errno.OK or Errno.ENOSYS))
+                {
+                    return error;
+                }
+            }
+
+            error = rest.Valid == SetAttrFields.None ? Errno.OK
+                : pin.Path is { } path ? SetAttributes(path, rest)
+                : Errno.ESTALE;
+            return error == Errno.OK ? Answer(pin, handle, out reply) : error;
+        }
+    }
+
+    Errno IFileSystem.ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
+    {
+        length = 0;
+        Errno error = PinPath(node, out PathPin pin);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            error = ReadLink(pin.Path!, out string text);
+            return error != Errno.OK ? error
+                : Encoding.UTF8.TryGetBytes(text, target, out length) ? Errno.OK
+                : Errno.ENAMETOOLONG;
+        }
+    }
+
+    Errno IFileSystem.Open(
+        in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
+    {
+        reply = default;
+        Errno error = PinPath(node, out PathPin pin);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            bool truncates = (flags & Linux.O_TRUNC) != 0;
+            if (pin.Node!.Type != Linux.S_IFREG)
+            {
+                return pin.Node.Type != Linux.S_IFDIR ? Errno.EBADF
+                    : truncates || (flags & Linux.O_ACCMODE) != Linux.O_RDONLY ? Errno.EISDIR
+                    : Keep(node, new DirectoryFile(), flags, out reply);
+            }
+
+            error = Open(pin.Path!, flags & ~(Linux.O_TRUNC | Linux.O_CREAT | Linux.O_EXCL), out PathFile? file);
+            if (error == Errno.OK && truncates)
+            {
+                error = file?.SetSize(0) ?? Errno.EIO;
+                error = error == Errno.ENOSYS ? SetAttributes(pin.Path!, s_empty) : error;
+            }
+
+            if (error != Errno.OK || file is null)
+            {
+                file?.Dispose();
+                return error == Errno.OK ? Errno.EIO : error;
+            }
+
+            return Keep(node, file, flags, out reply);
+        }
+    }
+
+    Errno IFileSystem.Read(
+        in RequestContext context, NodeId node, Handle handle, in ReadRequest request, ref DataSink sink)
+    {
+        if (_open.Find<OpenedFile>(node, handle) is not { MayRead: true } opened)
+        {
+            return Errno.EBADF;
+        }
+
+        Span<IoSegment> segments = stackalloc IoSegment[16];
+        long offset = (long)Math.Min(request.Offset, long.MaxValue);
+        while (sink.Remaining > 0 && offset >= 0)
+        {
+            int used = sink.Peek(segments);
+            foreach (ref readonly IoSegment segment in segments[..used])
+            {
+                // Sound: the sink's segments are the reply's memory, which stays for the time of the request.
+                Errno error = opened.File.Read(
+                    offset, new Span<byte>((void*)segment.Pointer, (int)segment.Length), out int count);
+                if (error != Errno.OK)
+                {
+                    return error;
+                }
+
+                count = Math.Clamp(count, 0, (int)segment.Length);
+                sink.Advance(count);
+                offset += count;
+                if (count < (int)segment.Length)
+                {
+                    return Errno.OK;
+                }
+            }
+        }
+
+        return Errno.OK;
+    }
+
+    Errno IFileSystem.Write(
+        in RequestContext context, NodeId node, Handle handle, in WriteRequest request, ref DataSource source)
+    {
+        if (_open.Find<OpenedFile>(node, handle) is not { } opened || (!opened.MayWrite && source.Remaining > 0))
+        {
+            return Errno.EBADF;
+        }
+
+        if (request.Offset > long.MaxValue - (ulong)source.Remaining)
+        {
+            return Errno.EFBIG;
+        }
+
+        Span<IoSegment> segments = stackalloc IoSegment[16];
+        bool isCached = (request.WriteFlags & WriteFlags.FUSE_WRITE_CACHE) != 0;
+        while (source.Remaining > 0)
+        {
+            int used = source.Peek(segments);
+            foreach (ref readonly IoSegment segment in segments[..used])
+            {
+                // Sound: the source's segments are the request's memory, which stays for the time of the request.
+                Errno error = opened.File.Write(
+                    (long)request.Offset + source.Consumed,
+                    new ReadOnlySpan<byte>((void*)segment.Pointer, (int)segment.Length), out int count);
+                count = error == Errno.OK ? Math.Clamp(count, 0, (int)segment.Length) : 0;
+                source.Advance(count);
+                if (count < (int)segment.Length)
+                {
+                    // A part is an answer to a program; what the client's cache has written would be lost.
+                    return error == Errno.OK && (isCached || source.Consumed == 0) ? Errno.EIO
+                        : source.Consumed > 0 && !isCached ? Errno.OK
+                        : error;
+                }
+            }
+        }
+
+        return Errno.OK;
+    }
+
+    Errno IFileSystem.Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) =>
+        FindFile(node, handle)?.Flush() ?? Errno.EBADF;
+
+    Errno IFileSystem.Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
+        FindFile(node, handle)?.Synchronize(dataSync) ?? Errno.EBADF;
+
+    Errno IFileSystem.Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
+        Release<OpenedFile>(node, handle);
+
+    Errno IFileSystem.Statfs(in RequestContext context, NodeId node, out StatfsReply reply) => GetStatistics(out reply);
+
+    Errno IFileSystem.GetXattr(
+        in RequestContext context, NodeId node, ReadOnlySpan<byte> name, Span<byte> value, out int size)
+    {
+        size = 0;
+        Errno error = PinAttribute(node, name, out PathPin pin, out string text);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            error = GetXattr(pin.Path!, text, value, out size);
+            return error == Errno.OK && !value.IsEmpty && size > value.Length ? Errno.ERANGE : error;
+        }
+    }
+
+    Errno IFileSystem.SetXattr(
+        in RequestContext context, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags,
+        bool killSgid)
+    {
+        Errno error = PinAttribute(node, name, out PathPin pin, out string text);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            return SetXattr(pin.Path!, text, value, flags);
+        }
+    }
+
+    Errno IFileSystem.RemoveXattr(in RequestContext context, NodeId node, ReadOnlySpan<byte> name)
+    {
+        Errno error = PinAttribute(node, name, out PathPin pin, out string text);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            return RemoveXattr(pin.Path!, text);
+        }
+    }
+
+    Errno IFileSystem.ListXattr(in RequestContext context, NodeId node, Span<byte> list, out int size)
+    {
+        size = 0;
+        Errno error = PinPath(node, out PathPin pin);
+        if (error != Errno.OK)
+        {
+            return error;
+        }
+
+        using (pin)
+        {
+            var names = new List<string>();
+            error = ListXattr(pin.Path!, names);
+            foreach (string name in names)
+            {
+                int length = Encoding.UTF8.GetByteCount(name);
+                if (!list.IsEmpty && size + length + 1 > list.Length)
+                {
+                    return Errno.ERANGE;
+                }
+
+                if (!list.IsEmpty)
+                {
+                    Encoding.UTF8.GetBytes(name, list[size..]);
+                    list[size + length] = 0;
+                }
+
+                size += length + 1;
+            }
+
+            return error;
+        }
+    }
+
+    private Errno Answer(in PathPin pin, Handle handle, out AttrReply reply)
+    {
+        reply = default;
+        var node = new NodeId(pin.Node!.Id);
+        Errno error = FindFile(pin, handle)?.GetAttributes(out reply.Attributes) ?? Errno.ENOSYS;
+        if (error == Errno.ENOSYS)
+        {
+            error = pin.Path is { } path ? GetAttributes(path, out reply.Attributes) : Errno.ESTALE;
+        }
+
+        if (error == Errno.OK && (reply.Attributes.Mode & Linux.S_IFMT) != pin.Node.Type)
+        {
+            // Something else is there now: the client looks the name up again.
+            error = Errno.ESTALE;
+        }
+
+        Complete(node, ref reply.Attributes);
+        reply.Attributes.Nlink = pin.Path is null ? 0 : reply.Attributes.Nlink;
+        reply.Timeout = _options.AttributesTimeout;
+        return error == Errno.ENOENT ? Errno.ESTALE : error;
+    }
+
+    private Errno Keep(NodeId node, PathFile file, uint flags, out OpenReply reply)
+    {
+        reply = default;
+        PathNode? known = _tree.Get(node);
+        Errno error = known is null ? Errno.EBADF : _open.Add(new OpenedFile(known, file, flags), out reply.Handle);
+        if (error != Errno.OK)
+        {
+            file.Dispose();
+            return error;
+        }
+
+        _tree.CountOpen(known!, 1);
+        reply.Flags = file.ReplyFlags;
+        return Errno.OK;
+    }
+
+    private Errno Release<T>(NodeId node, Handle handle)
+        where T : class, IOpened
+    {
+        if (_open.Remove<T>(node, handle) is not { } opened)
+        {
+            return Errno.EBADF;
+        }
+
+        _tree.CountOpen(opened.Node, -1);
+        opened.Dispose();
+        return Errno.OK;
+    }
+
+    // What was removed has no path to ask: any open file of it answers.
+    private PathFile? FindFile(in PathPin pin, Handle handle)
+    {
+        var node = new NodeId(pin.Node!.Id);
+        return FindFile(node, handle) ?? (pin.Path is null ? _open.FindAny(node) : null);
+    }
+
+    private PathFile? FindFile(NodeId node, Handle handle) =>
+        handle.IsNone ? null : _open.Find<OpenedFile>(node, handle)?.File;
+
+    private Errno PinPath(NodeId node, out PathPin pin)
+    {
+        Errno error = _tree.Pin(node, out pin);
+        if (error == Errno.OK && pin.Path is null)
+        {
+            pin.Dispose();
+            return Errno.ESTALE;
+        }
+
+        return error;
+    }
+
+    private Errno PinAttribute(NodeId node, ReadOnlySpan<byte> name, out PathPin pin, out string text)
+    {
+        pin = default;
+        Errno error = PathNames.DecodeText(name, out text);
+        return error == Errno.OK ? PinPath(node, out pin) : error;
+    }
+
+    // A directory that is opened as a file: reading it is EISDIR.
+    private sealed class DirectoryFile : PathFile
+    {
+        public override Errno Read(long offset, Span<byte> buffer, out int count)
+        {
+            count = 0;
+            return Errno.EISDIR;
+        }
+    }
+}
