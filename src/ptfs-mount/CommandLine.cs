@@ -246,9 +246,12 @@ internal static partial class CommandLine
 
                 string[] parts = item.Split('=', 2);
                 string name = LongName(parts[0]);
-                if (FindOption(command, name) is not null and not (HelpOption or VersionOption))
+                if (FindOption(command, name) is { } option and not (HelpOption or VersionOption))
                 {
-                    expanded.Add(parts.Length == 1 ? name : $"{name}={parts[1]}");
+                    // The parser would take the next argument for its value.
+                    expanded.Add(parts.Length == 2 ? $"{name}={parts[1]}"
+                        : option.Arity.MinimumNumberOfValues == 0 ? name
+                        : throw UsageError($"-o {parts[0]} needs a value, -o {parts[0]}=VALUE"));
                 }
                 else if (!result.GetValue(Options.Sloppy))
                 {
@@ -268,10 +271,18 @@ internal static partial class CommandLine
     // "--xattr=no", "--fsname=": the parser would take the value, or the next argument, for something else.
     private static void RefuseMisplacedValues(Command command, IEnumerable<string> args)
     {
+        Option? waiting = null;
         foreach (string argument in args.TakeWhile(argument => argument != "--"))
         {
             string[] parts = argument.Split('=', 2);
-            if (parts.Length == 2 && FindOption(command, parts[0]) is { } option)
+            Option? option = FindOption(command, parts[0]);
+            if (waiting is not null && option is not null)
+            {
+                throw UsageError($"{waiting.Name} needs a value, and {parts[0]} is an option");
+            }
+
+            waiting = parts.Length == 1 && option?.Arity.MinimumNumberOfValues > 0 ? option : null;
+            if (parts.Length == 2 && option is not null)
             {
                 if (option.Arity.MaximumNumberOfValues == 0)
                 {

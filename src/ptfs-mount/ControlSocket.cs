@@ -79,8 +79,15 @@ internal sealed class ControlSocket : IDisposable
 
     private static ControlSocket Open(string path, ControlOrders orders)
     {
-
         ControlPath.RefuseTooLong(path);
+        string directory = Path.GetDirectoryName(Path.GetFullPath(path)) ?? "/";
+        if (!Directory.Exists(directory))
+        {
+            throw new FuseMountException(
+                $"the control socket {path} cannot be made, as there is no directory {directory}: create it " +
+                $"(`mkdir -p {directory}`), or name another place with --control");
+        }
+
         RemoveStale(path);
         var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
         try

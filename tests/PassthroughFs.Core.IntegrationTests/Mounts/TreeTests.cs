@@ -250,6 +250,12 @@ public sealed class TreeTests : IDisposable
             Assert.Equal(1, taken.ExitCode);
             Assert.Contains("cannot be made", taken.Error, StringComparison.Ordinal);
             Assert.Equal("precious", File.ReadAllText(_b["file"]));
+            string nowhere = Path.Combine(_b["nowhere"], "socket");
+            taken = Shell.Run(
+                MountProcess.Command[0],
+                [.. MountProcess.Command[1..], "--mount", $"/a={_a.Path}", "--control", nowhere, second.Path]);
+            Assert.Equal(1, taken.ExitCode);
+            Assert.Contains($"there is no directory {_b["nowhere"]}: create it", taken.Error, StringComparison.Ordinal);
         }
 
         Assert.Equal($"ok\n/a={_a.Path}\n", OrderDirectly("list", _b["socket"]));
