@@ -5,7 +5,7 @@ using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Fuzz.Engine;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
-using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+using PassthroughFs.PtfsVirtiofsd.Virtio;
 
 namespace PassthroughFs.Core.Fuzz.Targets;
 

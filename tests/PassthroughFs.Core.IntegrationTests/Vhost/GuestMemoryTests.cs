@@ -2,7 +2,7 @@ using System;
 using System.Linq;
 using System.Threading;
 using PassthroughFs.Core.Api;
-using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+using PassthroughFs.PtfsVirtiofsd.Virtio;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;

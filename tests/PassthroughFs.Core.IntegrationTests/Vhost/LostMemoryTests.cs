@@ -4,7 +4,7 @@ using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
 using PassthroughFs.Core.IntegrationTests.Vhost.Seccomp;
 using PassthroughFs.Core.IntegrationTests.Wire;
-using PassthroughFs.Samples.VirtioFsDaemon.Seccomp;
+using PassthroughFs.PtfsVirtiofsd.Seccomp;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;

@@ -1,4 +1,4 @@
-using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+using PassthroughFs.PtfsVirtiofsd.Virtio;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
 

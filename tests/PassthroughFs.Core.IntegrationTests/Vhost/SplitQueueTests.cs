@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
 using PassthroughFs.Core.Api;
-using PassthroughFs.Samples.VirtioFsDaemon.Virtio;
+using PassthroughFs.PtfsVirtiofsd.Virtio;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;

@@ -1,7 +1,7 @@
 using System;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
-using PassthroughFs.Samples.VirtioFsDaemon.Seccomp;
+using PassthroughFs.PtfsVirtiofsd.Seccomp;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost.Seccomp;

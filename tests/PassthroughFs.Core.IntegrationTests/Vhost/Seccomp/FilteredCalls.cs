@@ -4,7 +4,7 @@ using System.IO;
 using System.Linq;
 using System.Runtime.InteropServices;
 using PassthroughFs.Core.IntegrationTests.Platform;
-using PassthroughFs.Samples.VirtioFsDaemon.Seccomp;
+using PassthroughFs.PtfsVirtiofsd.Seccomp;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost.Seccomp;

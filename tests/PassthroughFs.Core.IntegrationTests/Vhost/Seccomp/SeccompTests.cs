@@ -5,7 +5,7 @@ using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
-using PassthroughFs.Samples.VirtioFsDaemon.Seccomp;
+using PassthroughFs.PtfsVirtiofsd.Seccomp;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost.Seccomp;
