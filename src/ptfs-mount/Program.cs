@@ -2,6 +2,7 @@ using System;
 using System.IO;
 using System.Runtime.Versioning;
 using PassthroughFs.Fuse;
+using PassthroughFs.Shared;
 
 [assembly: SupportedOSPlatform("linux")]
 
@@ -14,11 +15,18 @@ internal static class Program
 {
     private const string Name = "ptfs-mount";
 
+    // The runtime opens a file for each assembly, and below some 70 the one that writes a message is not among them.
+    // From here up to what serving takes the library says it.
+    private const ulong LeastDescriptors = 96;
+
     private static readonly bool s_asMountHelper = IsMountHelper();
 
     private static int Main(string[] args)
     {
-        if (!DescriptorMinimum.IsThere())
+        if (!DescriptorMinimum.IsThere(
+            LeastDescriptors,
+            "ptfs-mount: the limit of open files (RLIMIT_NOFILE) is below 96, and serving takes 128 at least: "u8 +
+            "raise it (ulimit -n) to 1,024 or more\n"u8))
         {
             return ExitCode.Of(FuseMountFault.System, s_asMountHelper);
         }

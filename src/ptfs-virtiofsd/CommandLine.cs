@@ -7,6 +7,7 @@ using System.Linq;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -67,23 +68,16 @@ internal static partial class CommandLine
             SocketPath = socketPath,
             Fd = fd,
             SharedDir = result.GetValue(Options.SharedDir) ?? throw UsageError("--shared-dir is needed"),
-            Tag = result.GetValue(Options.Tag),
             Config = config,
             XattrMap = result.GetValue(Options.XattrMap),
-            RequestQueues = result.GetValue(Options.RequestQueues) ?? 1,
-            Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
-            StandbyThreads = result.GetValue(Options.StandbyThreads) ?? Options.DefaultStandbyThreads,
-            HangWarning = result.GetValue(Options.HangWarning) ?? Options.DefaultHangWarning,
-            EndTimeout = result.GetValue(Options.EndTimeout) ?? Options.DefaultEndTimeout,
+            Server = CreateServerOptions(result, windowLength),
             FileLimit = (ulong?)result.GetValue(Options.RlimitNofile),
             Sandbox = sandbox,
             UserMap = users,
             GroupMap = groups,
             Seccomp = result.GetValue(Options.Seccomp) ?? SeccompMode.Kill,
             Capabilities = ReadCapabilities(result.GetValue(Options.ModCaps), sandbox, config),
-            Once = result.GetValue(Options.Once),
             LogLevel = result.GetValue(Options.LogLevel) ?? LogLevel.Warning,
-            WindowLength = (ulong)windowLength,
         };
     }
 
@@ -99,6 +93,26 @@ internal static partial class CommandLine
             name = name == "--read-only" ? Options.ReadOnly.Name : name;
             return FindOption(command, name) is null ? match.Value : name;
         });
+    }
+
+    private static VhostUserServerOptions CreateServerOptions(ParseResult result, long windowLength)
+    {
+        var defaults = new VhostUserServerOptions();
+        return new VhostUserServerOptions
+        {
+            Device = new FsDeviceOptions
+            {
+                Tag = result.GetValue(Options.Tag),
+                RequestQueues = result.GetValue(Options.RequestQueues) ?? defaults.Device.RequestQueues,
+            },
+            Threads = Math.Max(1, result.GetValue(Options.ThreadPoolSize) ?? 0),
+            StandbyThreads = result.GetValue(Options.StandbyThreads) ?? defaults.StandbyThreads,
+            HangWarning = result.GetValue(Options.HangWarning) ?? defaults.HangWarning,
+            HangHint = "SIGUSR1 logs all.",
+            EndTimeout = result.GetValue(Options.EndTimeout) ?? defaults.EndTimeout,
+            Once = result.GetValue(Options.Once),
+            DaxWindowSize = windowLength,
+        };
     }
 
     private static PassthroughConfig CreateConfig(ParseResult result, bool allowDirectIo)

@@ -1,8 +1,8 @@
-using System;
 using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Vfs;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -30,34 +30,23 @@ internal sealed record DaemonOptions
 
     public required string SharedDir { get; init; }
 
-    public string? Tag { get; init; }
-
     /// <summary>How the file system behaves; its RootDir is set once the sandbox is known.</summary>
     public required PassthroughConfig Config { get; init; }
 
     /// <summary>Other names of extended attributes than in the directory; null for the same.</summary>
     public XattrMap? XattrMap { get; init; }
 
-    public required int RequestQueues { get; init; }
-
-    /// <summary>How many threads each of them gets; at least 1.</summary>
-    public required int Threads { get; init; }
-
-    /// <summary>How many more each of them gets while others hang.</summary>
-    public required int StandbyThreads { get; init; }
-
-    /// <summary>After how long a request that hangs is logged; 0 for never.</summary>
-    public required TimeSpan HangWarning { get; init; }
-
-    /// <summary>How long the end waits for requests that are under way.</summary>
-    public required TimeSpan EndTimeout { get; init; }
+    /// <summary>How it is served.</summary>
+    public required VhostUserServerOptions Server { get; init; }
 
     /// <summary>The limit of open files; null for as many as are allowed, 0 to leave it.</summary>
     public ulong? FileLimit { get; init; }
 
     public required SandboxMode Sandbox { get; init; }
 
-    /// <summary>The users of the sandbox's user namespace, where an ordinary user starts the daemon; empty for that one.</summary>
+    /// <summary>
+    /// The users of the sandbox's user namespace, where an ordinary user starts the daemon; empty for that one.
+    /// </summary>
     public IReadOnlyList<IdRange> UserMap { get; init; } = [];
 
     /// <summary>The groups; likewise.</summary>
@@ -68,11 +57,5 @@ internal sealed record DaemonOptions
     /// <summary>The capabilities that the daemon keeps in a sandbox.</summary>
     public required IReadOnlySet<int> Capabilities { get; init; }
 
-    /// <summary>End when the VMM has gone.</summary>
-    public bool Once { get; init; }
-
     public required LogLevel LogLevel { get; init; }
-
-    /// <summary>How much memory the VMM is told to share for DAX, in bytes; 0 for none.</summary>
-    public ulong WindowLength { get; init; }
 }

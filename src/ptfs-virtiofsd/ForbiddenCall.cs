@@ -1,16 +1,17 @@
 using System;
 using System.Runtime.InteropServices;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
 /// <summary>
-/// With <c>--seccomp trap</c>: the kernel has kept this process from a system call and sends SIGSYS. The daemon says which
-/// call it was and ends.
+/// With <c>--seccomp trap</c>: the kernel has kept this process from a system call and sends SIGSYS. The daemon says
+/// which call it was and ends.
 /// </summary>
 /// <remarks>
-/// The signal comes to the thread that made the call, wherever that is in the runtime; the runtime has a thread of its own
-/// for what is done about it, and tells that nothing but the signal's number. So machine code before the runtime's handler
-/// keeps the call's number. The call fails on its thread meanwhile.
+/// The signal comes to the thread that made the call, wherever that is in the runtime; the runtime has a thread of its
+/// own for what is done about it, and tells that nothing but the signal's number. So machine code before the runtime's
+/// handler keeps the call's number. The call fails on its thread meanwhile.
 /// </remarks>
 internal static unsafe class ForbiddenCall
 {

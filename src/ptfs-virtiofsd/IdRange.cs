@@ -8,7 +8,9 @@ namespace PassthroughFs.PtfsVirtiofsd;
 /// <param name="Count">How many there are, at least 1.</param>
 internal readonly record struct IdRange(uint Inside, uint Outside, uint Count)
 {
-    /// <summary>Reads ":0:100000:65536:": any character that is no digit, and the same between the numbers and behind.</summary>
+    /// <summary>
+    /// Reads ":0:100000:65536:": any character that is no digit, and the same between the numbers and behind.
+    /// </summary>
     public static bool TryParse(string text, out IdRange range)
     {
         range = default;

@@ -8,6 +8,7 @@ using System.Text;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Vfs;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -16,12 +17,6 @@ internal static class Options
 {
     /// <summary>What the messages here say before the advice.</summary>
     public const string Advice = ": give ";
-
-    public const int DefaultStandbyThreads = 8;
-
-    public static readonly TimeSpan DefaultHangWarning = TimeSpan.FromSeconds(10);
-
-    public static readonly TimeSpan DefaultEndTimeout = TimeSpan.FromSeconds(10);
 
     private const double MaxSeconds = 1e9;
     private const int MaxQueues = 64;
@@ -47,12 +42,12 @@ internal static class Options
         CustomParser = argument =>
         {
             string text = Only(argument);
-            if (text.Length > 0 && Encoding.UTF8.GetByteCount(text) <= FsDevice.TagBytes)
+            if (text.Length > 0 && Encoding.UTF8.GetByteCount(text) <= FsDevice.MaxTagBytes)
             {
                 return text;
             }
 
-            argument.AddError($"--tag {text} is no tag{Advice}1 to {FsDevice.TagBytes} bytes");
+            argument.AddError($"--tag {text} is no tag{Advice}1 to {FsDevice.MaxTagBytes} bytes");
             return null;
         },
     };

@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -57,7 +58,9 @@ internal static unsafe class Privileges
         GetNoNew(option);
     }
 
-    /// <summary>Has no program that this thread executes, and no thread that it starts, get privileges that it lacks.</summary>
+    /// <summary>
+    /// Has no program that this thread executes, and no thread that it starts, get privileges that it lacks.
+    /// </summary>
     /// <param name="option">The option that wants it, for messages.</param>
     /// <exception cref="DaemonException">The system refuses.</exception>
     public static void GetNoNew(string option) =>

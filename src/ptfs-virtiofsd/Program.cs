@@ -1,5 +1,7 @@
 using System;
 using System.IO;
+using PassthroughFs.Shared;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -8,9 +10,16 @@ internal static class Program
 {
     private const string Name = "ptfs-virtiofsd";
 
+    // What the library takes. The runtime opens a file for each assembly, and below some 100 the one that writes the
+    // library's message is not among them.
+    private const ulong LeastDescriptors = 128;
+
     private static int Main(string[] args)
     {
-        if (!DescriptorMinimum.IsThere())
+        if (!DescriptorMinimum.IsThere(
+            LeastDescriptors,
+            "ptfs-virtiofsd: the limit of open files (RLIMIT_NOFILE) is below 128: "u8 +
+            "raise it (ulimit -n) to 1,024 or more\n"u8))
         {
             return DaemonException.Failure;
         }
@@ -42,7 +51,7 @@ internal static class Program
 
     private static int Fail(Exception fault)
     {
-        string message = fault is DaemonException
+        string message = fault is DaemonException or VhostUserException
             ? fault.Message
             : $"unexpected {fault.GetType().Name}, {fault.Message}: this is a defect, please report it";
         try

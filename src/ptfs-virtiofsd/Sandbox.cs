@@ -6,6 +6,7 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Passthrough;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -59,8 +60,8 @@ internal static class Sandbox
     }
 
     /// <summary>
-    /// For <see cref="SandboxMode.Chroot"/>: starts this program anew in this process, so that every thread of it has few
-    /// capabilities and gets no others. Does nothing the second time, and in other modes.
+    /// For <see cref="SandboxMode.Chroot"/>: starts this program anew in this process, so that every thread of it has
+    /// few capabilities and gets no others. Does nothing the second time, and in other modes.
     /// </summary>
     /// <param name="mode">Which sandbox.</param>
     /// <param name="capabilities">What is kept.</param>
@@ -94,7 +95,8 @@ internal static class Sandbox
     }
 
     /// <summary>
-    /// This program's ways in for diagnostics and debuggers would be left behind by the one that it becomes, which has none.
+    /// This program's ways in for diagnostics and debuggers would be left behind by the one that it becomes, which has
+    /// none.
     /// </summary>
     public static void RemoveDiagnostics()
     {

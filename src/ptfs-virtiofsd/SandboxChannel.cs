@@ -1,6 +1,7 @@
 using System;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 

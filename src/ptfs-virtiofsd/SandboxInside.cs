@@ -1,6 +1,7 @@
 using System;
 using System.Globalization;
 using Microsoft.Win32.SafeHandles;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 

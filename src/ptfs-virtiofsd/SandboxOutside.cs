@@ -5,6 +5,8 @@ using System.Runtime.InteropServices;
 using System.Threading;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Shared;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -14,18 +16,17 @@ namespace PassthroughFs.PtfsVirtiofsd;
 /// </summary>
 /// <remarks>
 /// The runtime and libc open files by their paths at moments of their own, also long after the start. So the root that
-/// the daemon ends up with is an empty, read-only file system: nothing that a guest makes can be at any path. The shared
-/// directory is a copy of its mount that is attached nowhere (open_tree(2)) and is inherited as a descriptor; ".." ends
-/// at its top.
-/// The runtime cannot open its own files any more once the root is empty. So the daemon inside starts with the host's
-/// root, and the root is changed from here: pivot_root(2) takes along every process of the namespace whose root is the
-/// old one. That way the daemon inside needs no CAP_SYS_ADMIN, at no time and on no thread.
+/// the daemon ends up with is an empty, read-only file system: nothing that a guest makes can be at any path. The
+/// shared directory is a copy of its mount that is attached nowhere (open_tree(2)) and is inherited as a descriptor;
+/// ".." ends at its top. The runtime cannot open its own files any more once the root is empty. So the daemon inside
+/// starts with the host's root, and the root is changed from here: pivot_root(2) takes along every process of the
+/// namespace whose root is the old one. That way the daemon inside needs no CAP_SYS_ADMIN, at no time and on no thread.
 /// One thread does all of this. It is in the mount namespace itself from then on, with the changed root at last, and so
 /// are the threads that it starts: this process, too, has loaded all of its files before.
 /// </remarks>
 internal sealed unsafe class SandboxOutside : IDisposable
 {
-    private readonly ListeningSocket _socket;
+    private readonly VhostUserSocket _socket;
     private readonly string _shared;
     private readonly IReadOnlySet<int> _capabilities;
     private readonly PosixSignalRegistration[] _registrations;
@@ -37,7 +38,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
     private int _pid;
     private bool _serves;
 
-    private SandboxOutside(ListeningSocket socket, string shared, IReadOnlySet<int> capabilities)
+    private SandboxOutside(VhostUserSocket socket, string shared, IReadOnlySet<int> capabilities)
     {
         _socket = socket;
         _shared = shared;
@@ -58,7 +59,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
     /// <param name="capabilities">What it keeps of this process's.</param>
     /// <returns>Its exit code; 128 and the signal's number if a signal ended it.</returns>
     /// <exception cref="DaemonException">The machine does not allow it.</exception>
-    public static int Run(ListeningSocket socket, string shared, IReadOnlySet<int> capabilities)
+    public static int Run(VhostUserSocket socket, string shared, IReadOnlySet<int> capabilities)
     {
         using var outside = new SandboxOutside(socket, shared, capabilities);
         var thread = new Thread(outside.Work) { Name = "ptfs-sandbox" };

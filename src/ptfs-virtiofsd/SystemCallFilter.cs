@@ -2,6 +2,7 @@ using System;
 using System.Runtime.InteropServices;
 using PassthroughFs.Core.Api;
 using PassthroughFs.PtfsVirtiofsd.Seccomp;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
@@ -26,7 +27,9 @@ internal static unsafe class SystemCallFilter
 {
     private const Errno ENOTSUP = (Errno)95;
 
-    /// <summary>From here on every thread, and each that will be, makes the calls that serving takes and no others.</summary>
+    /// <summary>
+    /// From here on every thread, and each that will be, makes the calls that serving takes and no others.
+    /// </summary>
     /// <param name="mode">What happens to others.</param>
     /// <param name="kernelHandles">Whether inodes are opened by kernel handle.</param>
     /// <param name="isSandboxed">Whether the runtime was started without its port for diagnostics.</param>

@@ -6,18 +6,19 @@ using System.IO;
 using System.IO.Pipes;
 using System.Linq;
 using System.Text;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.PtfsVirtiofsd;
 
 /// <summary>
-/// The user namespace in which <c>--sandbox namespace</c> works for an ordinary user: there the daemon has every capability,
-/// and they count for what belongs to the namespace alone.
+/// The user namespace in which <c>--sandbox namespace</c> works for an ordinary user: there the daemon has every
+/// capability, and they count for what belongs to the namespace alone.
 /// </summary>
 /// <remarks>
 /// A process with several threads cannot make one for itself, and this program has several before its first line. So it
-/// becomes unshare(1), and that becomes this program again. The capabilities come over that as ambient ones, as the user is
-/// nobody there yet. A map of one's own id is a process's own to write. Any other takes newuidmap(1) and newgidmap(1), which
-/// have to run outside: a shell waits there until the namespace is made.
+/// becomes unshare(1), and that becomes this program again. The capabilities come over that as ambient ones, as the
+/// user is nobody there yet. A map of one's own id is a process's own to write. Any other takes newuidmap(1) and
+/// newgidmap(1), which have to run outside: a shell waits there until the namespace is made.
 /// </remarks>
 internal static class UserNamespace
 {
@@ -30,7 +31,9 @@ internal static class UserNamespace
         { [ -z "$2" ] || newuidmap $1 $2; } && { [ -z "$3" ] || newgidmap $1 $3; } && echo done
         """;
 
-    /// <summary>Makes one and enters it, for an ordinary user. Does nothing for who may make the other namespaces.</summary>
+    /// <summary>
+    /// Makes one and enters it, for an ordinary user. Does nothing for who may make the other namespaces.
+    /// </summary>
     /// <param name="users">Which users it has; empty for one's own.</param>
     /// <param name="groups">Which groups; likewise.</param>
     /// <param name="socketFd">An inherited socket that is to be inherited once more; null if there is none.</param>
@@ -135,7 +138,8 @@ internal static class UserNamespace
 
         if (state[1].Length > 0)
         {
-            // Who gives up groups might get past a mode that keeps a group out: so the kernel wants to know that nobody can.
+            // Who gives up groups might get past a mode that keeps a group out: so the kernel wants to know that nobody
+            // can.
             Write("setgroups", "deny");
             Write("gid_map", state[1]);
         }

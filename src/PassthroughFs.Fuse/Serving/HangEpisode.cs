@@ -2,12 +2,13 @@ using System;
 using System.Collections.Generic;
 using Microsoft.Extensions.Logging;
 using PassthroughFs.Core.Protocol;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.Fuse;
 
 /// <summary>
-/// One line in the log when requests begin to hang, one when nothing is served any more, and one when none hangs: however
-/// many there are in between.
+/// One line in the log when requests begin to hang, one when nothing is served any more, and one when none hangs:
+/// however many there are in between.
 /// </summary>
 /// <param name="limit">From when on a request hangs; 0 for never.</param>
 /// <param name="most">How many may hang until nothing is served any more.</param>
@@ -30,7 +31,7 @@ internal sealed class HangEpisode(TimeSpan limit, int most, Func<string> mountPo
             if (requests.Count > 0)
             {
                 Log.Hanging(
-                    logger, count, HangWatch.Describe(requests[0], null), mountPoint(), hint is null ? "" : " " + hint);
+                    logger, count, RequestText.Describe(requests[0]), mountPoint(), hint is null ? "" : " " + hint);
             }
         }
         else if (count == 0 && _isOne)

@@ -1,16 +1,16 @@
 using System;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Text;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Protocol;
+using PassthroughFs.Shared;
 
 namespace PassthroughFs.Fuse;
 
 /// <summary>
-/// Looks twice a second at which requests hang: has threads that stand by serve in the place of theirs, says it in the log
-/// once, and describes them.
+/// Looks twice a second at which requests hang: has threads that stand by serve in the place of theirs, says it in the
+/// log once, and describes them.
 /// </summary>
 internal sealed class HangWatch
 {
@@ -58,7 +58,7 @@ internal sealed class HangWatch
         var text = new StringBuilder();
         for (int i = 0; i < requests.Count; i++)
         {
-            text.Append(Describe(requests[i], paths[i])).Append('\n');
+            text.Append(RequestText.Describe(requests[i], paths[i])).Append('\n');
         }
 
         return text.ToString();
@@ -73,27 +73,6 @@ internal sealed class HangWatch
             Monitor.Pulse(_lock);
         }
     }
-
-    /// <summary>One request in words.</summary>
-    internal static string Describe(in RequestUnderWay request, string? path)
-    {
-        string name = request.Name is { } text ? $" name \"{Printable(text)}\"" : "";
-        string host = path is null ? "" : $" path {Printable(path)}";
-        return string.Create(
-            CultureInfo.InvariantCulture,
-            $"{request.Age.TotalSeconds:F1} s {request.Opcode} unique {request.Id.Value} node {request.Node.Value}{name}" +
-            $" pid {request.Pid} uid {request.Uid}{host}");
-    }
-
-    // A name is the client's, and the line goes to a terminal.
-    private static string Printable(string text) =>
-        string.Create(text.Length, text, (to, from) =>
-        {
-            for (int i = 0; i < to.Length; i++)
-            {
-                to[i] = char.IsControl(from[i]) ? '?' : from[i];
-            }
-        });
 
     private void Run()
     {

@@ -5,8 +5,8 @@ namespace PassthroughFs.PtfsVirtiofsd.Seccomp;
 
 /// <summary>Writes a classic BPF program with labels in the place of distances.</summary>
 /// <remarks>
-/// A conditional jump reaches 255 instructions and no more. So each condition here skips one instruction or none, and that
-/// one is a jump without a condition, which reaches any. Jumps lead forwards only, as the kernel demands.
+/// A conditional jump reaches 255 instructions and no more. So each condition here skips one instruction or none, and
+/// that one is a jump without a condition, which reaches any. Jumps lead forwards only, as the kernel demands.
 /// </remarks>
 internal sealed class BpfAssembler
 {
@@ -65,7 +65,9 @@ internal sealed class BpfAssembler
     public void Return(uint answer) => _code.Add(new BpfInstruction(BpfInstruction.Return, 0, 0, answer));
 
     /// <summary>The program.</summary>
-    /// <exception cref="InvalidOperationException">A label is nowhere or behind its jump, or the program is too long.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A label is nowhere or behind its jump, or the program is too long.
+    /// </exception>
     public BpfInstruction[] Assemble()
     {
         BpfInstruction[] program = [.. _code];

@@ -3,7 +3,9 @@ namespace PassthroughFs.PtfsVirtiofsd.Seccomp;
 /// <summary>A call that is allowed, or is answered in the kernel's stead.</summary>
 /// <param name="Call">Which one.</param>
 /// <param name="Conditions">All of them must hold, or the call is as forbidden as any that has no rule.</param>
-/// <param name="Error">The error number that the call is answered with instead of being made; 0 to have it made.</param>
+/// <param name="Error">
+/// The error number that the call is answered with instead of being made; 0 to have it made.
+/// </param>
 internal sealed record CallRule(SystemCall Call, ArgumentCondition[] Conditions, ushort Error = 0);
 
 /// <summary>What an argument of a system call has to be.</summary>

@@ -7,10 +7,11 @@ namespace PassthroughFs.PtfsVirtiofsd.Seccomp;
 
 /// <summary>The program that the kernel asks before each system call: rules in, BPF out.</summary>
 /// <remarks>
-/// It looks at struct seccomp_data. First the architecture, as numbers mean nothing without it, then the number: the 32-bit
-/// ABI of x86-64 (x32) has a bit set in it. Calls that are newer than the tables do not exist for this process (ENOSYS): libc
-/// tries new ones first and does without them where the kernel is older, and nobody can say today what they will do. The
-/// rest is a search by halves through ranges of numbers, so that it makes no difference how many rules there are.
+/// It looks at struct seccomp_data. First the architecture, as numbers mean nothing without it, then the number: the
+/// 32-bit ABI of x86-64 (x32) has a bit set in it. Calls that are newer than the tables do not exist for this process
+/// (ENOSYS): libc tries new ones first and does without them where the kernel is older, and nobody can say today what
+/// they will do. The rest is a search by halves through ranges of numbers, so that it makes no difference how many
+/// rules there are.
 /// </remarks>
 internal static class FilterProgram
 {

@@ -5,8 +5,8 @@ namespace PassthroughFs.PtfsVirtiofsd.Seccomp;
 
 /// <summary>What the daemon may ask of the kernel while it serves.</summary>
 /// <remarks>
-/// What is not here: programs (execve) and processes (fork), other processes (ptrace, signals to them), namespaces, mounts,
-/// new sockets, kernel keys, BPF, io_uring, userfaultfd, modules, clocks that are set.
+/// What is not here: programs (execve) and processes (fork), other processes (ptrace, signals to them), namespaces,
+/// mounts, new sockets, kernel keys, BPF, io_uring, userfaultfd, modules, clocks that are set.
 /// </remarks>
 internal static class ServingRules
 {
@@ -26,7 +26,9 @@ internal static class ServingRules
     /// <param name="process">This process's number, as it sees itself.</param>
     /// <param name="kernelHandles">Whether inodes are opened by kernel handle.</param>
     /// <param name="hasDiagnostics">Whether the runtime's port for diagnostics is open.</param>
-    /// <param name="isMusl">Whether libc is musl, which signals its threads by a call without the process's number.</param>
+    /// <param name="isMusl">
+    /// Whether libc is musl, which signals its threads by a call without the process's number.
+    /// </param>
     public static IEnumerable<CallRule> Create(int process, bool kernelHandles, bool hasDiagnostics, bool isMusl)
     {
         IEnumerable<SystemCall> plain =
@@ -41,8 +43,8 @@ internal static class ServingRules
         [
             .. plain.Select(call => new CallRule(call, [])),
 
-            // Threads and nothing else. The newer call has its flags in memory, where no filter sees them: libc takes the
-            // older one where it is not there.
+            // Threads and nothing else. The newer call has its flags in memory, where no filter sees them: libc takes
+            // the older one where it is not there.
             new(SystemCalls.Clone,
             [
                 ArgumentCondition.Bits(

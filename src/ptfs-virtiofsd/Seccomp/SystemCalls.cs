@@ -3,7 +3,9 @@ namespace PassthroughFs.PtfsVirtiofsd.Seccomp;
 /// <summary>The numbers of the calls that have rules, by what they are for.</summary>
 internal static class SystemCalls
 {
-    /// <summary>The shared directory by descriptors and names below them, and what the runtime looks for by paths.</summary>
+    /// <summary>
+    /// The shared directory by descriptors and names below them, and what the runtime looks for by paths.
+    /// </summary>
     public static readonly SystemCall[] Files =
     [
         new("access", 21, -1), new("close", 3, 57), new("close_range", 436, 436), new("copy_file_range", 326, 285),

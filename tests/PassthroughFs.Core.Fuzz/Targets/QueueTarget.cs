@@ -5,7 +5,7 @@ using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Fuzz.Engine;
 using PassthroughFs.Core.Passthrough;
 using PassthroughFs.Core.Protocol;
-using PassthroughFs.PtfsVirtiofsd.Virtio;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.Core.Fuzz.Targets;
 
@@ -29,6 +29,7 @@ internal sealed unsafe partial class QueueTarget : IStepTarget
     private readonly Stage _stage = new();
     private readonly byte* _first = Native.Fenced(First);
     private readonly byte* _second = Native.Fenced(Second);
+    private readonly GuestMemory _memory = new();
     private readonly MemoryMap _map;
     private readonly DescriptorChain _chain = new(64);
     private readonly RequestMaker _maker;
@@ -50,9 +51,10 @@ internal sealed unsafe partial class QueueTarget : IStepTarget
             Native.Self.Uid, Native.Self.Gid, (uint)Environment.ProcessId, _stage.MayFill));
 
         // The two lie side by side in the guest and not here.
-        _map = new MemoryMap(
+        _memory.Replace(
             new Region(GuestBase, UserBase, _first, First),
             new Region(GuestBase + First, UserBase + (1UL << 32), _second, Second));
+        _map = _memory.Current; // nothing ever takes its place
     }
 
     public long Done { get; private set; }
@@ -91,7 +93,11 @@ internal sealed unsafe partial class QueueTarget : IStepTarget
         _stage.CheckOutside();
     }
 
-    public void Dispose() => _stage.Dispose();
+    public void Dispose()
+    {
+        _memory.Dispose();
+        _stage.Dispose();
+    }
 
     private void NewQueue(ref Rng rng)
     {

@@ -2,7 +2,7 @@ using System;
 using System.Linq;
 using System.Threading;
 using PassthroughFs.Core.Api;
-using PassthroughFs.PtfsVirtiofsd.Virtio;
+using PassthroughFs.VhostUser;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;

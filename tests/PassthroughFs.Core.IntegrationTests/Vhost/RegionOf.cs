@@ -1,4 +1,4 @@
-using PassthroughFs.PtfsVirtiofsd.Virtio;
+using PassthroughFs.VhostUser;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
 

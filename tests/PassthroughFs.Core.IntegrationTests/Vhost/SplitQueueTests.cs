@@ -1,7 +1,7 @@
 using System;
 using System.Collections.Generic;
 using PassthroughFs.Core.Api;
-using PassthroughFs.PtfsVirtiofsd.Virtio;
+using PassthroughFs.VhostUser;
 using Xunit;
 
 namespace PassthroughFs.Core.IntegrationTests.Vhost;
