@@ -71,6 +71,7 @@ public sealed class VhostUserServerOptions
     internal void Validate()
     {
         const long mostWindow = 1L << 46;
+        Device.Validate();
         FsDeviceOptions.Check(nameof(Threads), Threads, 1, MaxThreads);
         FsDeviceOptions.Check(nameof(StandbyThreads), StandbyThreads, 0, MaxThreads);
         FsDeviceOptions.Check(nameof(MaxQueueSize), MaxQueueSize, 2, SplitQueue.MaxSize);

@@ -23,6 +23,22 @@ public sealed class ArchitectureTests
         ["Hosting"] = ["Api", "Passthrough"],
     };
 
+    // By their folders below src and samples: what a project may refer to.
+    private static readonly Dictionary<string, string[]> AllowedProjects = new()
+    {
+        ["src/PassthroughFs.Core"] = [],
+        ["src/PassthroughFs.Core.Testing"] = ["PassthroughFs.Core"],
+        ["src/PassthroughFs.Fuse"] = ["PassthroughFs.Core"],
+        ["src/PassthroughFs.Paths"] = ["PassthroughFs.Core"],
+        ["src/PassthroughFs.VhostUser"] = ["PassthroughFs.Core"],
+        ["src/ptfs-mount"] = ["PassthroughFs.Fuse"],
+        ["src/ptfs-virtiofsd"] = ["PassthroughFs.VhostUser"],
+        ["samples/AuditLog"] = ["PassthroughFs.Fuse"],
+        ["samples/Hello"] = ["PassthroughFs.Fuse", "PassthroughFs.Paths"],
+        ["samples/InProcess"] = ["PassthroughFs.Core"],
+        ["samples/Vmm"] = ["PassthroughFs.VhostUser"],
+    };
+
     private static string Source => Path.Combine(Repository.Root, "src", "PassthroughFs.Core");
 
     [Fact]
@@ -75,11 +91,66 @@ public sealed class ArchitectureTests
     }
 
     [Fact]
-    public void Samples_use_the_public_api_alone()
+    public void A_project_uses_only_the_projects_below_it()
     {
-        string project = File.ReadAllText(Path.Combine(Source, "PassthroughFs.Core.csproj"));
-        Assert.DoesNotMatch(@"InternalsVisibleTo Include=""(?!PassthroughFs\.Core\.(Tests|Benchmarks)"")", project);
+        Assert.Equal(
+            AllowedProjects.Keys.Order(StringComparer.Ordinal),
+            Projects().Select(project => project.Name).Order(StringComparer.Ordinal));
+        foreach ((string name, string text) in Projects())
+        {
+            foreach (Match match in Regex.Matches(text, @"<ProjectReference Include=""[^""]*?([^/""]+)\.csproj"""))
+            {
+                string used = match.Groups[1].Value;
+                Assert.True(AllowedProjects[name].Contains(used), $"{name} uses {used}");
+            }
+        }
     }
+
+    [Fact]
+    public void Programs_and_samples_use_the_public_api_of_packages_alone()
+    {
+        foreach ((string name, string text) in Projects())
+        {
+            foreach (Match match in Regex.Matches(text, @"InternalsVisibleTo Include=""([^""]*)"""))
+            {
+                Assert.True(
+                    match.Groups[1].Value is "PassthroughFs.Core.Tests" or "PassthroughFs.Core.Benchmarks",
+                    $"{name} shows its internals to {match.Groups[1].Value}");
+            }
+        }
+    }
+
+    [Fact]
+    public void A_native_function_is_declared_in_one_place()
+    {
+        // The library has its own, as it links none of the shared source: one place there, and one in all the rest.
+        (string Side, string Function, string File)[] declared =
+        [
+            .. from directory in (string[])["src", "samples"]
+               from file in Directory.GetFiles(
+                   Path.Combine(Repository.Root, directory), "*.cs", SearchOption.AllDirectories)
+               let path = Path.GetRelativePath(Repository.Root, file)
+               where !Regex.IsMatch(path, "/(bin|obj)/")
+               from Match match in Regex.Matches(
+                   File.ReadAllText(file), @"\[(?:LibraryImport|DllImport)\([^;]*?partial [\w*]+ (\w+)\(")
+               select (
+                   directory == "samples" ? path
+                       : path.StartsWith("src/PassthroughFs.Core/", StringComparison.Ordinal) ? "library" : "rest",
+                   match.Groups[1].Value, path),
+        ];
+        Assert.Contains(declared, item => item is { Side: "rest", Function: "eventfd" });
+        Assert.All(
+            declared.GroupBy(item => (item.Side, item.Function)),
+            group => Assert.True(
+                group.Count() == 1, $"{group.Key.Function}: {string.Join(", ", group.Select(item => item.File))}"));
+    }
+
+    private static IEnumerable<(string Name, string Text)> Projects() =>
+        from directory in (string[])["samples", "src"]
+        from file in Directory.GetFiles(
+            Path.Combine(Repository.Root, directory), "*.csproj", SearchOption.AllDirectories)
+        select (
+            Path.GetRelativePath(Repository.Root, Path.GetDirectoryName(file)!), File.ReadAllText(file));
 
     private static IEnumerable<(string Folder, string Name, string Text)> Files() =>
         from folder in Directory.GetDirectories(Source)

@@ -1,7 +1,10 @@
 using System;
+using System.IO;
 using System.Linq;
 using System.Threading;
+using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.VhostUser;
 using Xunit;
 
@@ -86,6 +89,37 @@ public sealed unsafe class GuestMemoryTests : IDisposable
         Assert.Throws<ArgumentException>(() => memory.Add(new RegionOf(SharedMemory.Guest(5), 1, null, 16)));
         Assert.Throws<ArgumentException>(() => memory.Add(new RegionOf(SharedMemory.Guest(-15), 1, null, 16)));
         Assert.Same(before, memory.Current);
+    }
+
+    [Theory]
+    [InlineData(0, 4096, true)]
+    [InlineData(4096, 8192, true)]
+    [InlineData(4096, 8193, false)]
+    [InlineData(0, 0, false)]
+    [InlineData(-4096, 4096, false)]
+    public void Memory_that_has_a_descriptor_is_mapped_if_all_of_it_is_there(long offset, long length, bool isThere)
+    {
+        int fd = VhostNative.NewMemory(12288, takesSeals: true);
+        using var memory = new SafeFileHandle(fd, ownsHandle: true);
+        if (!isThere)
+        {
+            Assert.Contains(
+                ": give a memfd",
+                Assert.Throws<VhostUserException>(
+                    () => GuestRegion.Map(memory, 0x1000, (ulong)length, (ulong)offset)).Message,
+                StringComparison.Ordinal);
+            return;
+        }
+
+        RandomAccess.Write(memory, "there"u8, offset);
+        using var guest = new GuestMemory();
+        guest.Add(GuestRegion.Map(memory, 0x1000, (ulong)length, (ulong)offset));
+        byte* found = guest.Current.Find(0x1000, (ulong)length);
+        Assert.True(new ReadOnlySpan<byte>(found, 5).SequenceEqual("there"u8));
+        Assert.True(guest.Current.FindUser(0x1000, 5) == found);
+        Assert.Equal(-1, Native.FTruncate(fd, 4096)); // the guest's for good
+        using var pipe = new SafeFileHandle(VhostNative.NewPair().Mine, ownsHandle: true);
+        Assert.Throws<VhostUserException>(() => GuestRegion.Map(pipe, 0, 4096));
     }
 
     [Fact]

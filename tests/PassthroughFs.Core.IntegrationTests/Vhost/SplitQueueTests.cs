@@ -139,6 +139,21 @@ public sealed unsafe class SplitQueueTests : IDisposable
     }
 
     [Fact]
+    public void A_queue_whose_rings_were_never_found_is_no_way_into_memory()
+    {
+        SplitQueue queue = NewQueue(eventIndex: true, map: false);
+        foreach (Action use in (Action[])[
+            () => queue.TryTake(_memory.Current, _chain), () => queue.Complete(0, 0), () => queue.MustCall(),
+            () => queue.EnableKicks(), () => _ = queue.HasWork, queue.ResumeUsed])
+        {
+            Assert.Throws<InvalidOperationException>(use);
+        }
+
+        // Only without event indexes does that write anything.
+        Assert.Throws<InvalidOperationException>(new SplitQueue(Size, 0, true, eventIndex: false).DisableKicks);
+    }
+
+    [Fact]
     public void A_head_outside_of_the_queue_breaks_it()
     {
         _driver.Submit(Size);
