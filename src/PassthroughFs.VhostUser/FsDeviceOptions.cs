@@ -33,6 +33,11 @@ public sealed class FsDeviceOptions
                 $"{nameof(Tag)} is \"{tag.Replace('\0', '?')}\": give 1 to {FsDevice.MaxTagBytes} bytes without NUL");
         }
 
+        if (Session is null)
+        {
+            throw Usage($"{nameof(Session)} is null: give options, or leave it as it is");
+        }
+
         try
         {
             // The session checks them; sessions of the guest begin when nobody waits for a message any more.

@@ -28,6 +28,11 @@ public sealed unsafe partial class VhostUserServer
             fault = e;
         }
 
+        EndWith(fault);
+    }
+
+    private void EndWith(Exception? fault)
+    {
         lock (_lock)
         {
             _isStopped = true;

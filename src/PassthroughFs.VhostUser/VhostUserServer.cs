@@ -24,9 +24,9 @@ namespace PassthroughFs.VhostUser;
 /// away.
 /// </para>
 /// <para>
-/// The first front end's memory has SIGBUS answered in this process from then on, for guest memory alone: a front end
-/// that shortens its memory costs itself a queue, not this process. SIGXFSZ is ignored as long as the server lives: a
-/// write beyond RLIMIT_FSIZE is the guest's error. Other signals are the program's.
+/// From the first server on SIGBUS is answered in this process, in guest memory alone: a front end that shortens its
+/// memory costs itself a queue, not this process. SIGXFSZ is ignored as long as a server lives: a write beyond
+/// RLIMIT_FSIZE is the guest's error. Other signals are the program's.
 /// </para>
 /// <para>All members may be called from any thread.</para>
 /// </remarks>
@@ -129,8 +129,9 @@ public sealed partial class VhostUserServer : IAsyncDisposable, IDisposable
     {
         ArgumentNullException.ThrowIfNull(fileSystem);
         ArgumentNullException.ThrowIfNull(socket);
-        options = options?.Copy() ?? new VhostUserServerOptions();
+        options ??= new VhostUserServerOptions();
         options.Validate();
+        options = options.Copy();
         Prepare();
         return new VhostUserServer(fileSystem, socket, options, loggers ?? NullLoggerFactory.Instance);
     }
@@ -163,7 +164,16 @@ public sealed partial class VhostUserServer : IAsyncDisposable, IDisposable
             _isServing = true;
         }
 
-        new Thread(Run) { Name = "ptfs-vhost", IsBackground = true }.Start();
+        try
+        {
+            new Thread(Run) { Name = "ptfs-vhost", IsBackground = true }.Start();
+        }
+        catch (Exception e)
+        {
+            // Nobody else ends it.
+            EndWith(e);
+            throw;
+        }
     }
 
     /// <summary>A line for each request that is under way, the oldest first; empty if there is none.</summary>

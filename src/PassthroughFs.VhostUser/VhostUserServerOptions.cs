@@ -71,6 +71,11 @@ public sealed class VhostUserServerOptions
     internal void Validate()
     {
         const long mostWindow = 1L << 46;
+        if (Device is null)
+        {
+            throw FsDeviceOptions.Usage($"{nameof(Device)} is null: give options, or leave it as it is");
+        }
+
         Device.Validate();
         FsDeviceOptions.Check(nameof(Threads), Threads, 1, MaxThreads);
         FsDeviceOptions.Check(nameof(StandbyThreads), StandbyThreads, 0, MaxThreads);

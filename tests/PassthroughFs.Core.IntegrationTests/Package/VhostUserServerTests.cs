@@ -144,6 +144,8 @@ public sealed class VhostUserServerTests : IDisposable
         AssertFails("RequestQueues is 65: give a number from 1 to 64", options => options.Device.RequestQueues = 65);
         AssertFails("give 1 to 36 bytes", options => options.Device.Tag = new string('x', 37));
         AssertFails("give 1 to 36 bytes", options => options.Device.Tag = "");
+        AssertFails("Session is null: give", options => options.Device.Session = null!);
+        AssertFails("Device is null: give", options => options.Device = null!);
         AssertFails(
             "Session: MaxWrite is 1; it must be",
             options => options.Device.Session = new FuseSessionOptions { MaxWrite = 1 });

@@ -152,6 +152,16 @@ internal sealed class DaemonProcess : IDisposable
         }
     }
 
+    /// <summary>Waits until a tracer has each thread: any of them may take the next connection.</summary>
+    public void AwaitTracer()
+    {
+        string tasks = $"/proc/{ServerPid}/task";
+        Await(
+            () => Directory.GetDirectories(tasks)
+                .All(task => ProcessState.TryField($"{task}/status", "TracerPid") != "0"),
+            "nobody traces");
+    }
+
     public void AwaitOutput(string text) =>
         Await(() => Output.Contains(text, StringComparison.Ordinal), $"\"{text}\" is not in the output");
 

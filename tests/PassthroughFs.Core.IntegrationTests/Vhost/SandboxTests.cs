@@ -132,7 +132,7 @@ public sealed class SandboxTests : IDisposable
             "strace", ["-ff", "-q", "-e", "trace=%file", "-p", $"{daemon.ServerPid}", "-o", trace["out"]]);
         try
         {
-            daemon.Await(() => Status($"/proc/{daemon.ServerPid}", "TracerPid")[0] != "0", "nobody traces");
+            daemon.AwaitTracer();
             for (int i = 0; i < 5; i++)
             {
                 Use(daemon);

@@ -160,9 +160,7 @@ public sealed class SeccompTests : IDisposable
                 "-f", "-qq", "-o", "/dev/null", "-e", "signal=none",
                 "-e", $"inject=accept4:error=EAGAIN:syscall={Forbidden}:when=1", "-p", $"{daemon.ServerPid}",
             ]);
-        int server = daemon.ServerPid;
-        daemon.Await(
-            () => ProcessState.TryField($"/proc/{server}/status", "TracerPid") is not (null or "0"), "nobody traces");
+        daemon.AwaitTracer();
         using (var socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified))
         {
             socket.Connect(new UnixDomainSocketEndPoint(daemon.SocketPath));
