@@ -23,6 +23,7 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        StandardDescriptors.Complete();
         if (!DescriptorMinimum.IsThere(
             LeastDescriptors,
             "ptfs-mount: the limit of open files (RLIMIT_NOFILE) is below 96, and serving takes 128 at least: "u8 +

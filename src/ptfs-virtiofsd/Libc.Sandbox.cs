@@ -1,5 +1,4 @@
 using System;
-using System.Collections.Generic;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using PassthroughFs.Core.Api;
@@ -79,21 +78,6 @@ internal static unsafe partial class Libc
     }
 
     /// <summary>
-    /// A list as execve(2) wants it: pointers to C strings with a null pointer behind them. Never freed.
-    /// </summary>
-    public static byte** CStrings(IReadOnlyList<string> texts)
-    {
-        // SAFETY: zeroed, one pointer for each string and one more.
-        var list = (byte**)NativeMemory.AllocZeroed((nuint)texts.Count + 1, (nuint)sizeof(byte*));
-        for (int i = 0; i < texts.Count; i++)
-        {
-            list[i] = (byte*)Marshal.StringToCoTaskMemUTF8(texts[i]);
-        }
-
-        return list;
-    }
-
-    /// <summary>
     /// A program that is executed next gets these descriptors beside the first three and no other: what was inherited
     /// may lead anywhere.
     /// </summary>
@@ -144,9 +128,6 @@ internal static unsafe partial class Libc
 
     [LibraryImport("libc")]
     public static partial int capset(CapabilityHeader* header, CapabilitySets* sets);
-
-    [LibraryImport("libc")]
-    public static partial int execve(byte* path, byte** argv, byte** environment);
 
     [LibraryImport("libc")]
     public static partial int chroot(byte* path);

@@ -16,6 +16,7 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+        StandardDescriptors.Complete();
         if (!DescriptorMinimum.IsThere(
             LeastDescriptors,
             "ptfs-virtiofsd: the limit of open files (RLIMIT_NOFILE) is below 128: "u8 +
