@@ -46,6 +46,16 @@ internal sealed partial class MountFds
     static partial void Reach(string point) => Interleaving.Reach(point);
 }
 
+internal sealed partial class HostMounts
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+
+internal sealed partial class DescriptorBudget
+{
+    static partial void Reach(string point) => Interleaving.Reach(point);
+}
+
 public sealed unsafe partial class PassthroughFileSystem
 {
     static partial void Reach(string point) => Interleaving.Reach(point);

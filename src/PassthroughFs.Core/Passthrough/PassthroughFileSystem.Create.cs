@@ -26,7 +26,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
-            if (!HasRoomForFile(directory.Value))
+            if (!_budget.HasRoomForFile(directory.Value))
             {
                 return NoteDescriptors(Errno.EMFILE);
             }
@@ -129,7 +129,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private int OpenAsOwner(in RequestContext context, int directory, byte* path, uint flags, uint bits)
     {
         int fd;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             Errno result = BecomeOwner(context, out ProcessIdentity.Switched switched);
@@ -141,7 +141,7 @@ public sealed unsafe partial class PassthroughFileSystem
             fd = Sys.OpenAt(directory, path, flags, bits);
             _identity.Return(switched);
         }
-        while (fd < 0 && MakeRoom(fd, ref rooms));
+        while (fd < 0 && _budget.MayTryAgain(fd, ref tries));
         return fd;
     }
 
@@ -188,12 +188,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         // The inode's own descriptor, by the file and not by its name: the name may be another's by now.
         int node;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             node = _proc.Reopen(fd, Linux.O_PATH);
         }
-        while (node < 0 && MakeRoom(node, ref rooms));
+        while (node < 0 && _budget.MayTryAgain(node, ref tries));
         if (node < 0)
         {
             return CloseAfter(fd, NoteDescriptors((Errno)(-node)));

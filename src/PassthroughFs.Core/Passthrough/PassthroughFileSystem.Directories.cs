@@ -252,7 +252,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         entry = default;
-        int fd = OpenPath(directory, name, Linux.O_NOFOLLOW);
+        int fd = _budget.OpenPath(directory, name, Linux.O_NOFOLLOW);
         if (fd < 0)
         {
             return NoteDescriptors((Errno)(-fd));

@@ -74,12 +74,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         // Closing a duplicate makes the host do what it does on close, and gives its error.
         int copy;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
         }
-        while (copy < 0 && MakeRoom(copy, ref rooms));
+        while (copy < 0 && _budget.MayTryAgain(copy, ref tries));
         int status = copy < 0 ? copy : Sys.Close(copy);
         return status < 0 ? NoteDescriptors((Errno)(-status)) : Errno.OK;
     }
@@ -189,14 +189,14 @@ public sealed unsafe partial class PassthroughFileSystem
 
     private Errno AddHandle(NodeId node, int fd, uint flags, OpenReplyFlags replyFlags, out OpenReply reply)
     {
-        if (!Admit(ref fd))
+        if (!_budget.Admit(ref fd))
         {
             reply = default;
             return CloseAfter(fd, NoteDescriptors(Errno.EMFILE));
         }
 
         reply = new OpenReply { Handle = _handles.Add(node, fd, flags), Flags = replyFlags };
-        KeepToBudget();
+        _budget.Keep();
         return reply.Handle.IsNone ? _refusals.Handle() : Errno.OK;
     }
 
@@ -212,7 +212,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        _backing?.Release(node);
+        _backed.Release(node);
         return Errno.OK;
     }
 

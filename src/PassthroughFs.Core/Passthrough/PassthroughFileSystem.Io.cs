@@ -240,7 +240,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        if (!Admit(ref fd))
+        if (!_budget.Admit(ref fd))
         {
             // For this request alone.
             return Errno.OK;
@@ -248,7 +248,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         file = _kept.Add(node, fd, accessMode);
         Reach("OpenForRequest: kept");
-        KeepToBudget();
+        _budget.Keep();
 
         // It may have been forgotten meanwhile: then what was kept is closed already, and this came too late for that.
         DropKept(node);
@@ -356,12 +356,12 @@ public sealed unsafe partial class PassthroughFileSystem
     private int Reopen(int fd, uint flags)
     {
         int own;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             own = _proc.Reopen(fd, flags);
         }
-        while (own < 0 && MakeRoom(own, ref rooms));
+        while (own < 0 && _budget.MayTryAgain(own, ref tries));
         return own;
     }
 

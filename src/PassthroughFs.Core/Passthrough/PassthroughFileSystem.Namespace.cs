@@ -378,7 +378,7 @@ public sealed unsafe partial class PassthroughFileSystem
         Reach("LookupLinked: linked");
         byte empty = 0;
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, HostStat.Mask, &stat);
         if (status < 0)
         {
             entry = default;

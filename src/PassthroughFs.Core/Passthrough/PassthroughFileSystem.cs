@@ -31,8 +31,13 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private readonly InodeStore _inodes;
     private readonly ShownNumbers _shown = new();
     private readonly LinkIdentity _links;
+    private readonly RootTree _tree;
+    private readonly HostMounts _hostMounts;
+    private readonly ForgottenNodes _forgotten;
     private readonly HandleStore _handles = new();
     private readonly KeptFiles _kept;
+    private readonly BackedFiles _backed;
+    private readonly DescriptorBudget _budget;
     private readonly bool _export;
     private readonly TimeSpan _entryTimeout;
     private readonly TimeSpan _dirEntryTimeout;
@@ -54,7 +59,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private volatile bool _dontMask;
     private volatile bool _directMayMap;
 
-    private int _saidNoHandles;
+    private SessionServices _services;
 
     /// <summary>A file system that serves nothing before <see cref="Import"/> or INIT.</summary>
     /// <param name="config">How it behaves; copied.</param>
@@ -112,6 +117,12 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         {
             MostLive = Config.MaxNodes,
         };
+        _tree = new RootTree(_inodes, _proc, Config.EnableMntid);
+        _hostMounts = new HostMounts(_mounts, _tree, _proc, _logger, _export);
+        _budget = new DescriptorBudget(
+            Config, _logger, _refusals, _proc, _inodes, _handles, _kept, _locks, _mounts, _hostMounts);
+        _forgotten = new ForgottenNodes(_inodes, _mounts, _hostMounts, _tree, _budget, Config.EnableMntid);
+        _backed = new BackedFiles(Config, _logger, _inodes, _identity);
     }
 
     /// <summary>The configuration in force, with conflicts resolved. It cannot be changed any more.</summary>
@@ -125,6 +136,12 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
     /// <summary>The open files.</summary>
     public HandleStore Handles => _handles;
+
+    /// <summary>How many descriptors are open for longer than a request.</summary>
+    internal int HeldFds => _budget.Held;
+
+    /// <inheritdoc/>
+    public void Attach(in SessionServices services) => _services = services;
 
     /// <summary>
     /// Prepares the root, with a lookup count of 2. INIT does it unless <see cref="PassthroughConfig.DoImport"/> is
@@ -163,9 +180,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
         using (fd)
         {
-            byte empty = 0;
             StatxBuffer stat;
-            int status = Sys.Statx(fd.Value, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+            int status = HostStat.Of(fd.Value, &stat);
             if (status < 0)
             {
                 return (Errno)(-status);
@@ -246,7 +262,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     public void Destroy(in RequestContext context)
     {
         _handles.Clear();
-        _backing?.Clear();
+        _backed.Clear();
         _kept.Clear();
         _locks.Clear();
         _inodes.ForgetAll();
@@ -279,13 +295,11 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
         using (fd)
         {
-            byte* name = stackalloc byte[ProcSelfFd.PathSize];
-            ProcSelfFd.Format(fd.Value, name);
             byte* target = stackalloc byte[Linux.PATH_MAX];
-            int length = Sys.ReadLinkAt(_proc.Fd, name, target, Linux.PATH_MAX);
-            if (length is < 0 or Linux.PATH_MAX)
+            int length = _proc.ReadLink(fd.Value, target);
+            if (length < 0)
             {
-                return length < 0 ? (Errno)(-length) : Errno.ENAMETOOLONG;
+                return (Errno)(-length);
             }
 
             path = Encoding.UTF8.GetString(target, length);
@@ -296,9 +310,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <summary>Closes every file descriptor. No call may be under way.</summary>
     public void Dispose()
     {
-        EndBudget();
+        _budget.End();
         _handles.Dispose();
-        _backing?.Clear();
+        _backed.Clear();
         _kept.Dispose();
         _locks.Dispose();
         _inodes.Dispose();
@@ -341,7 +355,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     {
         _accepted = accepted;
         _setIdBits = NewSetIdBits(accepted);
-        StartBacking(accepted);
+        _backed.Start(accepted, _services);
         _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
         _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
         _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
