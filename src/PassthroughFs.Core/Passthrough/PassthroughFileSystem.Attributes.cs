@@ -221,12 +221,14 @@ public sealed unsafe partial class PassthroughFileSystem
         attributes.Rdev = (uint)HostStat.DeviceOf(stat.stx_rdev_major, stat.stx_rdev_minor);
         attributes.Blksize = stat.stx_blksize;
         attributes.Flags = NodeAttributeFlags.None;
-        if (_inodeDax && Linux.S_ISREG(stat.stx_mode) && stat.stx_size >= (ulong)Config.DaxFileSize.GetValueOrDefault())
+        Negotiated negotiated = _negotiated;
+        if (negotiated.InodeDax && Linux.S_ISREG(stat.stx_mode) &&
+            stat.stx_size >= (ulong)Config.DaxFileSize.GetValueOrDefault())
         {
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_DAX;
         }
 
-        if (_submounts && Linux.S_ISDIR(stat.stx_mode) && BeginsSubmount(stat))
+        if (negotiated.Submounts && Linux.S_ISDIR(stat.stx_mode) && BeginsSubmount(stat))
         {
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_SUBMOUNT;
         }

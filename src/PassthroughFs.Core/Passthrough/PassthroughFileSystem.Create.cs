@@ -31,7 +31,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 return NoteDescriptors(Errno.EMFILE);
             }
 
-            if (!_noOpen && !ClientMemory.HasRoomForHandle)
+            if (!_negotiated.NoOpen && !ClientMemory.HasRoomForHandle)
             {
                 return _refusals.Handle();
             }
@@ -157,7 +157,7 @@ public sealed unsafe partial class PassthroughFileSystem
             // As open(2) with O_CREAT answers; the client follows links itself before it comes here.
             result = type == Linux.S_IFLNK ? Errno.ELOOP : Errno.EISDIR;
         }
-        else if (_noOpen)
+        else if (_negotiated.NoOpen)
         {
             result = Errno.OK;
         }
@@ -205,7 +205,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return CloseAfter(fd, result == Errno.ENFILE ? Errno.EMFILE : result);
         }
 
-        if (_noOpen)
+        if (_negotiated.NoOpen)
         {
             return CloseAfter(fd, Errno.OK);
         }
@@ -230,7 +230,7 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         // Without FUSE_DONT_MASK the client has done it.
         umask &= Linux.ModeBits;
-        bool isMasked = !_dontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
+        bool isMasked = !_negotiated.DontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
         return isMasked ? mode : mode & ~umask;
     }
 

@@ -21,7 +21,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
     {
         reply = default;
-        if (_noOpen)
+        if (_negotiated.NoOpen)
         {
             return Errno.ENOSYS;
         }
@@ -44,7 +44,7 @@ public sealed unsafe partial class PassthroughFileSystem
             _ = SetFlock(node, handle, LockType.F_UNLCK);
         }
 
-        Errno result = ReleaseHandle(node, handle, _noOpen);
+        Errno result = ReleaseHandle(node, handle, _negotiated.NoOpen);
         if (result == Errno.OK && !_locks.IsEmpty)
         {
             _locks.Release(handle);
@@ -61,7 +61,7 @@ public sealed unsafe partial class PassthroughFileSystem
             _locks.End(node.Value, lockOwner.Value);
         }
 
-        if (_noOpen && handle.IsNone)
+        if (_negotiated.NoOpen && handle.IsNone)
         {
             return Errno.ENOSYS;
         }
@@ -86,7 +86,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     public Errno Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
-        Sync(context, node, handle, _noOpen, dataSync);
+        Sync(context, node, handle, _negotiated.NoOpen, dataSync);
 
     /// <inheritdoc/>
     public Errno SyncFs(in RequestContext context, NodeId node)
@@ -126,7 +126,7 @@ public sealed unsafe partial class PassthroughFileSystem
             flags &= ~Linux.O_APPEND;
         }
 
-        if (!_writeback)
+        if (!_negotiated.Writeback)
         {
             return flags;
         }
@@ -148,7 +148,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             // Else Linux asks for attributes before each direct read, in case its cache has to go, and lets direct
             // writes to one file wait for each other.
-            _ when (flags & Linux.O_DIRECT) != 0 && _directMayMap && !_writeback => Direct,
+            _ when (flags & Linux.O_DIRECT) != 0 && _negotiated.DirectMayMap && !_negotiated.Writeback => Direct,
             CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
             _ => OpenReplyFlags.None,
         };
@@ -163,7 +163,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// writes when the mapping goes, or by msync, and no more at a close before that.
     /// </remarks>
     private bool HasNothingToFlush(HostFileSystemKind kind, uint flags) =>
-        !_posixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || kind == HostFileSystemKind.Quiet);
+        !_negotiated.PosixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || kind == HostFileSystemKind.Quiet);
 
     /// <summary>
     /// Whether a file's size says nothing of what can be read, so that the client must not go by it: each read has to

@@ -76,7 +76,9 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
-    /// <summary>Adds an inode whose number may be another live one's: that of its path, if it is not the same.</summary>
+    /// <summary>
+    /// Adds an inode whose number may be another live one's: that of its path, if it is not the same.
+    /// </summary>
     private Errno AddLinked(ref int fd, in StatxBuffer stat, out NodeId node, out bool isTaken)
     {
         int own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
@@ -276,7 +278,8 @@ public sealed unsafe partial class PassthroughFileSystem
 
         ulong birth = HostStat.BirthOf(stat);
         InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
-        if (match == InodeMatch.NeedsHandle && KernelHandle.TryGet(directory, name, 0, out KernelHandle handle, out _) == 0)
+        if (match == InodeMatch.NeedsHandle &&
+            KernelHandle.TryGet(directory, name, 0, out KernelHandle handle, out _) == 0)
         {
             match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
         }
@@ -300,8 +303,8 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno RefuseNode() => _refusals.Node(Config.MaxNodes ?? ClientMemory.MostNodes);
 
     /// <summary>
-    /// Whether the client may know one node more, asked before a node other than a file is made: one that has to be kept
-    /// by descriptor needs room for that as well.
+    /// Whether the client may know one node more, asked before a node other than a file is made: one that has to be
+    /// kept by descriptor needs room for that as well.
     /// </summary>
     /// <param name="fd">Any descriptor.</param>
     private Errno CheckRoomToMake(int fd)

@@ -49,13 +49,14 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result == Errno.OK)
         {
             bool costsBits = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0;
-            SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, fd);
+            SetIdBits setIdBits = _negotiated.SetIdBits;
+            SetIdBits.Removal removal = setIdBits.Begin(costsBits, context, fd);
             bool mayBePart = !isCached && MayWritePart(flags, file);
             result = Appends(flags, file)
                 ? Append(fd, flags ?? file.Flags, mayBePart, ref source)
                 : HostTransfer.Write(fd, (long)request.Offset, 0, mayBePart, ref source);
-            _setIdBits.End(removal);
-            _setIdBits.Tell(node, removal);
+            setIdBits.End(removal);
+            setIdBits.Tell(node, removal);
         }
 
         PutFile(file, fd);
@@ -93,10 +94,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (result == Errno.OK)
         {
-            SetIdBits.Removal removal = _setIdBits.Begin(SetIdBits.EndWithChange(context), context, fd);
+            SetIdBits setIdBits = _negotiated.SetIdBits;
+            SetIdBits.Removal removal = setIdBits.Begin(SetIdBits.EndWithChange(context), context, fd);
             int status = Sys.Fallocate(fd, (int)mode, (long)offset, (long)length);
-            _setIdBits.End(removal);
-            _setIdBits.Tell(node, removal);
+            setIdBits.End(removal);
+            setIdBits.Tell(node, removal);
             result = status < 0 ? (Errno)(-status) : Errno.OK;
         }
 
@@ -109,7 +111,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, Handle handle, ulong offset, uint whence, out ulong result)
     {
         result = 0;
-        if (_writeback)
+        if (_negotiated.Writeback)
         {
             // The client holds data that the host does not know: only the client may say what is a hole. It does so,
             // without asking again, after this answer.
@@ -171,10 +173,11 @@ public sealed unsafe partial class PassthroughFileSystem
                 long offsetIn = (long)request.OffsetIn;
                 long offsetOut = (long)request.OffsetOut;
                 nuint length = (nuint)Math.Min(request.Length, long.MaxValue);
-                SetIdBits.Removal removal = _setIdBits.Begin(SetIdBits.EndWithChange(context), context, fdOut);
+                SetIdBits setIdBits = _negotiated.SetIdBits;
+                SetIdBits.Removal removal = setIdBits.Begin(SetIdBits.EndWithChange(context), context, fdOut);
                 long status = Sys.CopyFileRange(fdIn, &offsetIn, fdOut, &offsetOut, length, (uint)request.Flags);
-                _setIdBits.End(removal);
-                _setIdBits.Tell(request.NodeOut, removal);
+                setIdBits.End(removal);
+                setIdBits.Tell(request.NodeOut, removal);
                 result = status < 0 ? (Errno)(-status) : Errno.OK;
                 copied = (ulong)Math.Max(0, status);
             }
@@ -207,7 +210,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         fd = -1;
-        return _noOpen ? OpenForRequest(context, node, accessMode, flags, out file, out fd) : Errno.EBADF;
+        return _negotiated.NoOpen ? OpenForRequest(context, node, accessMode, flags, out file, out fd) : Errno.EBADF;
     }
 
     /// <summary>Opens a node for a request that comes without an open file, or finds it open still.</summary>

@@ -8,7 +8,6 @@ namespace PassthroughFs.Core.Passthrough;
 public sealed unsafe partial class PassthroughFileSystem
 {
     private readonly LockTable _locks = new();
-    private volatile bool _posixLocks;
 
     /// <inheritdoc/>
     /// <remarks>

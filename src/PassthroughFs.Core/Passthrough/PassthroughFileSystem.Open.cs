@@ -118,11 +118,12 @@ public sealed unsafe partial class PassthroughFileSystem
                 return Errno.ESTALE;
             }
 
-            bool costsBits = _setIdBits.EndWithTruncation(context, killSuidgid);
-            SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, node.Value);
+            SetIdBits setIdBits = _negotiated.SetIdBits;
+            bool costsBits = setIdBits.EndWithTruncation(context, killSuidgid);
+            SetIdBits.Removal removal = setIdBits.Begin(costsBits, context, node.Value);
             result = OpenInode(context, inode, flags, out fd);
-            _setIdBits.End(removal);
-            _setIdBits.Tell(inode.Node, removal);
+            setIdBits.End(removal);
+            setIdBits.Tell(inode.Node, removal);
             return result;
         }
     }
@@ -296,7 +297,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <remarks>Who implements FUSE or 9p need not count links, and 0 means nothing there.</remarks>
     private bool IsGone(in RequestContext context, in HostInode inode, int fd, uint links)
     {
-        bool isGone = links == 0 && Linux.S_ISREG(inode.Mode) && !_noOpen && !_handles.HasAny(inode.Node) &&
+        bool isGone = links == 0 && Linux.S_ISREG(inode.Mode) && !_negotiated.NoOpen && !_handles.HasAny(inode.Node) &&
             _hostFileSystems.KindOf(inode.Key.Dev, fd) != HostFileSystemKind.Foreign &&
             _lookAgain.Tell(context.Pid, inode.Node);
         if (!isGone)

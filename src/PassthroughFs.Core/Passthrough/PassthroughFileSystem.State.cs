@@ -7,8 +7,8 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <remarks>
-/// What outlives the process: nodes alone (<see cref="NodeTable"/>), or all of it, for a successor that goes on where this
-/// file system is (<see cref="SuccessorState"/>).
+/// What outlives the process: nodes alone (<see cref="NodeTable"/>), or all of it, for a successor that goes on where
+/// this file system is (<see cref="SuccessorState"/>).
 /// </remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
@@ -57,14 +57,14 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     /// <remarks>
-    /// The descriptors are those of the inodes that have one, of mounts with kernel handles, and of open files: those keep
-    /// what has no name any more, and what stands in them (positions, flags, locks).
+    /// The descriptors are those of the inodes that have one, of mounts with kernel handles, and of open files: those
+    /// keep what has no name any more, and what stands in them (positions, flags, locks).
     /// </remarks>
     public void SaveState(Stream stream, IList<int> keepFds)
     {
         ArgumentNullException.ThrowIfNull(stream);
         ArgumentNullException.ThrowIfNull(keepFds);
-        SuccessorState.Save(stream, keepFds, _accepted, _backed);
+        SuccessorState.Save(stream, keepFds, _negotiated.Accepted, _backed);
     }
 
     /// <inheritdoc/>

@@ -48,17 +48,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private volatile bool _takeHandles;
     private volatile bool _keepFds;
 
-    // What was negotiated, whole and in parts.
-    private InitFlags _accepted;
-    private volatile bool _writeback;
-    private volatile bool _noOpen;
-    private volatile SetIdBits _setIdBits;
-    private volatile bool _noOpendir;
-    private volatile bool _inodeDax;
-    private volatile bool _submounts;
-    private volatile bool _dontMask;
-    private volatile bool _directMayMap;
-
+    private volatile Negotiated _negotiated;
     private SessionServices _services;
 
     /// <summary>A file system that serves nothing before <see cref="Import"/> or INIT.</summary>
@@ -67,7 +57,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <exception cref="ArgumentException">The configuration is invalid; the message says each fault.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     /// <exception cref="IOException">
-    /// RLIMIT_NOFILE is below 128, /proc is not there, or kernel handles are mandatory, or needed for ExportSupport, and not permitted.
+    /// RLIMIT_NOFILE is below 128, /proc is not there, or kernel handles are mandatory, or needed for ExportSupport,
+    /// and not permitted.
     /// </exception>
     public PassthroughFileSystem(PassthroughConfig config, ILogger<PassthroughFileSystem>? logger = null)
     {
@@ -103,7 +94,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
                     "root or with that capability, or use Prefer.");
         }
 
-        _setIdBits = NewSetIdBits(InitFlags.None);
+        _negotiated = Negotiate(InitFlags.None);
         _entryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.EntryTimeout;
         _dirEntryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.DirEntryTimeout ?? Config.EntryTimeout;
         _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
@@ -268,8 +259,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _inodes.ForgetAll();
         Reach("Destroy: cleared");
 
-        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF. In a
-        // Vfs that is no fault: the directory may go when it has been unmounted, and a mount prepares the root anew.
+        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF. In
+        // a Vfs that is no fault: the directory may go when it has been unmounted, and a mount prepares the root anew.
         Errno result = Config.DoImport ? Import() : OpenRoot();
         if (result != Errno.OK && !Config.DoImport)
         {
@@ -353,23 +344,13 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <summary>From here on the client acts on these.</summary>
     private void Agree(InitFlags accepted)
     {
-        _accepted = accepted;
-        _setIdBits = NewSetIdBits(accepted);
         _backed.Start(accepted, _services);
-        _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
-        _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
-        _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
-        _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
-        _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
-        _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
-        _directMayMap = accepted.HasFlag(InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP);
+        _negotiated = Negotiate(accepted);
     }
 
-    /// <summary>What decides of set-id bits in a session; with nothing agreed on, outside of one.</summary>
-    private SetIdBits NewSetIdBits(InitFlags accepted) => new(
+    private Negotiated Negotiate(InitFlags accepted) => new(accepted, new SetIdBits(
         _identity, _services.Notifications, Config.CheckPermissions || _services.HasLocalCallers,
-        accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2));
+        accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2)));
 
     /// <summary>Whether a thread that has become the caller where the host checks is the server's still.</summary>
     private bool IsServerFor(in RequestContext context) =>

@@ -45,8 +45,8 @@ internal sealed unsafe class ProcSelfFd : IDisposable
     }
 
     /// <summary>
-    /// Reads the path of what <paramref name="fd"/> refers to. Returns its length, or the error negated: ENAMETOOLONG for
-    /// one that is not shorter than PATH_MAX, for which there must be room.
+    /// Reads the path of what <paramref name="fd"/> refers to. Returns its length, or the error negated: ENAMETOOLONG
+    /// for one that is not shorter than PATH_MAX, for which there must be room.
     /// </summary>
     public int ReadLink(int fd, byte* target)
     {

@@ -160,8 +160,8 @@ internal sealed unsafe partial class DescriptorBudget
     public void EndVisit() => Interlocked.Decrement(ref _visitors);
 
     /// <summary>
-    /// Whether a descriptor may stay open for a client. One that would be of the reserve takes the place of another that
-    /// gives way, under a number of its own; if none does it may not, and is the caller's to close.
+    /// Whether a descriptor may stay open for a client. One that would be of the reserve takes the place of another
+    /// that gives way, under a number of its own; if none does it may not, and is the caller's to close.
     /// </summary>
     public bool Admit(ref int fd) => fd < DescriptorReserve.First || AdmitInPlace(ref fd);
 
@@ -218,7 +218,8 @@ internal sealed unsafe partial class DescriptorBudget
     public bool HasRoomForInode(int fd) => !_isFull || FindRoomForInode(fd);
 
     /// <summary>
-    /// Whether the mount of an inode that has a descriptor is to be open as well: some day the inode may be kept by handle.
+    /// Whether the mount of an inode that has a descriptor is to be open as well: some day the inode may be kept by
+    /// handle.
     /// </summary>
     /// <param name="mountId">The host's id of the mount.</param>
     public bool WantsMount(ulong mountId) => _most > 0 && mountId != _rootMountId;

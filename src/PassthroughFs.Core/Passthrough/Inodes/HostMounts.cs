@@ -6,14 +6,16 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>
-/// Which mount of the host an inode is on: opened when the first inode is met on it, described so that it is found again
-/// after it was forgotten.
+/// Which mount of the host an inode is on: opened when the first inode is met on it, described so that it is found
+/// again after it was forgotten.
 /// </summary>
 /// <param name="mounts">Those that are known, and open where they are in use.</param>
 /// <param name="tree">Where they lie.</param>
 /// <param name="proc">The way from an O_PATH descriptor to one by which handles are opened.</param>
 /// <param name="logger">Is told once where there are no handles.</param>
-/// <param name="isExported">Whether a mount must be found again (<see cref="PassthroughConfig.ExportSupport"/>).</param>
+/// <param name="isExported">
+/// Whether a mount must be found again (<see cref="PassthroughConfig.ExportSupport"/>).
+/// </param>
 internal sealed unsafe partial class HostMounts(
     MountFds mounts, RootTree tree, ProcSelfFd proc, ILogger logger, bool isExported)
 {
@@ -56,8 +58,8 @@ internal sealed unsafe partial class HostMounts(
     }
 
     /// <summary>
-    /// Whether an inode's handle leads back to it. It is tried for the one kind that has a handle and is not found by it:
-    /// the empty directory that btrfs shows in a snapshot in place of another subvolume.
+    /// Whether an inode's handle leads back to it. It is tried for the one kind that has a handle and is not found by
+    /// it: the empty directory that btrfs shows in a snapshot in place of another subvolume.
     /// </summary>
     public bool LeadsBack(in StatxBuffer stat, int mount, in KernelHandle handle)
     {

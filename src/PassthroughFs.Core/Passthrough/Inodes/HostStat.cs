@@ -14,7 +14,9 @@ internal static unsafe class HostStat
 
     /// <summary>The host's identity of an inode.</summary>
     /// <param name="stat">What the host says.</param>
-    /// <param name="hasMountId">Whether the mount is a part of it (<see cref="PassthroughConfig.EnableMntid"/>).</param>
+    /// <param name="hasMountId">
+    /// Whether the mount is a part of it (<see cref="PassthroughConfig.EnableMntid"/>).
+    /// </param>
     public static InodeKey KeyOf(in StatxBuffer stat, bool hasMountId)
     {
         var key = new InodeKey(stat.stx_ino, DeviceOf(stat), hasMountId ? stat.stx_mnt_id : 0);

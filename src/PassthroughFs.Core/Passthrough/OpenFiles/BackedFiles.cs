@@ -71,9 +71,9 @@ internal sealed class BackedFiles(
     public void Restore(FileSystemState state) => _table?.Restore(state.Backed, state.BackingIsOff);
 
     /// <summary>
-    /// Whether an open file may be one that others have removed, which its file system does not open once more. The client
-    /// does that for a backing file at each open, and makes EIO of an error. It matters where others are said to change
-    /// the directory.
+    /// Whether an open file may be one that others have removed, which its file system does not open once more. The
+    /// client does that for a backing file at each open, and makes EIO of an error. It matters where others are said
+    /// to change the directory.
     /// </summary>
     private bool MayVanish(HostFileSystemKind kind)
     {

@@ -9,7 +9,8 @@ using PassthroughFs.Core.Interop;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>
-/// What a successor goes on with, while the client keeps its files open: all that the stores know, and their descriptors.
+/// What a successor goes on with, while the client keeps its files open: all that the stores know, and their
+/// descriptors.
 /// </summary>
 /// <param name="config">The file system's.</param>
 /// <param name="inodes">The nodes.</param>
@@ -234,7 +235,8 @@ internal sealed unsafe class SuccessorState(
             StatxBuffer stat = Stat(file.Fd);
             bool isIt = !keys.TryGetValue(file.Node, out InodeKey key) || IsOf(key, stat, fds.Peek(file.Fd));
             int flags = Sys.Fcntl(fds.Peek(file.Fd), Constants.F_GETFL, 0);
-            if (!isIt || !PassthroughFileSystem.IsSafe(stat.stx_mode) || flags < 0 || ((uint)flags & Linux.O_PATH) != 0 ||
+            if (!isIt || !PassthroughFileSystem.IsSafe(stat.stx_mode) ||
+                flags < 0 || ((uint)flags & Linux.O_PATH) != 0 ||
                 (((uint)flags ^ file.Flags) & Linux.O_ACCMODE) != 0)
             {
                 throw NotIt(file.Fd);
@@ -244,7 +246,8 @@ internal sealed unsafe class SuccessorState(
         foreach (KeptLocks owner in state.Locks)
         {
             StatxBuffer stat = Stat(owner.Fd);
-            if (!PassthroughFileSystem.IsSafe(stat.stx_mode) || (keys.TryGetValue(owner.Node, out InodeKey key) && !IsOf(key, stat, fds.Peek(owner.Fd))))
+            if (!PassthroughFileSystem.IsSafe(stat.stx_mode) ||
+                (keys.TryGetValue(owner.Node, out InodeKey key) && !IsOf(key, stat, fds.Peek(owner.Fd))))
             {
                 throw NotIt(owner.Fd);
             }
@@ -267,7 +270,8 @@ internal sealed unsafe class SuccessorState(
     }
 
     /// <summary>
-    /// Whether a descriptor is of the inode with a key: overlayfs changes an inode's number when the inode is copied up.
+    /// Whether a descriptor is of the inode with a key: overlayfs changes an inode's number when the inode is copied
+    /// up.
     /// </summary>
     private bool IsOf(in InodeKey key, in StatxBuffer stat, int fd)
     {
