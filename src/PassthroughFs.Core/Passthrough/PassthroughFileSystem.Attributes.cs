@@ -190,9 +190,8 @@ public sealed unsafe partial class PassthroughFileSystem
 
     private Errno Stat(NodeId node, int fd, out AttrReply reply)
     {
-        byte empty = 0;
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, HostStat.Mask, &stat);
+        int status = HostStat.Of(fd, &stat);
         if (status < 0)
         {
             reply = default;

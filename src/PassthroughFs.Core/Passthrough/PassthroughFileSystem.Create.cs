@@ -187,13 +187,7 @@ public sealed unsafe partial class PassthroughFileSystem
         reply = default;
 
         // The inode's own descriptor, by the file and not by its name: the name may be another's by now.
-        int node;
-        int tries = 0;
-        do
-        {
-            node = _proc.Reopen(fd, Linux.O_PATH);
-        }
-        while (node < 0 && _budget.MayTryAgain(node, ref tries));
+        int node = _budget.Reopen(fd, Linux.O_PATH);
         if (node < 0)
         {
             return CloseAfter(fd, NoteDescriptors((Errno)(-node)));

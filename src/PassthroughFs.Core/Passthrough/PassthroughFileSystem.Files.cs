@@ -73,13 +73,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // Closing a duplicate makes the host do what it does on close, and gives its error.
-        int copy;
-        int tries = 0;
-        do
-        {
-            copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
-        }
-        while (copy < 0 && _budget.MayTryAgain(copy, ref tries));
+        int copy = _budget.Duplicate(file.Fd);
         int status = copy < 0 ? copy : Sys.Close(copy);
         return status < 0 ? NoteDescriptors((Errno)(-status)) : Errno.OK;
     }
@@ -176,9 +170,8 @@ public sealed unsafe partial class PassthroughFileSystem
             return kind == HostFileSystemKind.Unsized;
         }
 
-        byte empty = 0;
         StatxBuffer stat;
-        return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_SIZE, &stat) == 0 && stat.stx_size == 0;
+        return Sys.StatxFd(fd, Constants.STATX_SIZE, &stat) == 0 && stat.stx_size == 0;
     }
 
     private ulong DeviceOf(NodeId node)

@@ -303,7 +303,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // A kernel before 4.16.
-        int own = Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND | (flags & SyncFlags));
+        int own = _budget.Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND | (flags & SyncFlags));
         return own < 0
             ? NoteDescriptors((Errno)(-own))
             : CloseAfter(own, HostTransfer.Write(own, 0, 0, mayBePart, ref source));
@@ -336,7 +336,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.OK;
         }
 
-        int own = Reopen(fd, (current ^ Linux.O_DIRECT) & (Linux.O_ACCMODE | Linux.O_DIRECT | SyncFlags));
+        int own = _budget.Reopen(fd, (current ^ Linux.O_DIRECT) & (Linux.O_ACCMODE | Linux.O_DIRECT | SyncFlags));
         if (own is -(int)Errno.EACCES or -(int)Errno.EPERM)
         {
             // A server without privileges, and a file whose mode was changed since. What the host has open will do,
@@ -353,19 +353,6 @@ public sealed unsafe partial class PassthroughFileSystem
         file = default;
         fd = own;
         return Errno.OK;
-    }
-
-    /// <summary>Opens what a descriptor is of once more. Returns an fd, or the error negated.</summary>
-    private int Reopen(int fd, uint flags)
-    {
-        int own;
-        int tries = 0;
-        do
-        {
-            own = _proc.Reopen(fd, flags);
-        }
-        while (own < 0 && _budget.MayTryAgain(own, ref tries));
-        return own;
     }
 
     /// <summary>EINVAL for a range that no file can have, and EPERM for one beyond the end of a sealed file.</summary>

@@ -376,15 +376,15 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno LookupLinked(int fd, int directory, byte* path, out Entry entry)
     {
         Reach("LookupLinked: linked");
-        byte empty = 0;
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, HostStat.Mask, &stat);
+        int status = HostStat.Of(fd, &stat);
         if (status < 0)
         {
             entry = default;
             return (Errno)(-status);
         }
 
+        byte empty = 0;
         if (TryLookup(fd, &empty, Constants.AT_EMPTY_PATH, stat, out entry))
         {
             return Errno.OK;

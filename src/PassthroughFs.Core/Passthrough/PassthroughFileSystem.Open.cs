@@ -287,9 +287,8 @@ public sealed unsafe partial class PassthroughFileSystem
             return false;
         }
 
-        byte empty = 0;
         StatxBuffer stat;
-        return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat) == 0 &&
+        return Sys.StatxFd(fd, Constants.STATX_NLINK, &stat) == 0 &&
             IsGone(context, inode, fd, stat.stx_nlink);
     }
 

@@ -177,13 +177,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         // A handle that is open for reading only cannot truncate; the client checked that the caller may write.
         bool isWritable = !file.IsNone && (file.Flags & Linux.O_ACCMODE) != Linux.O_RDONLY;
-        int target;
-        int tries = 0;
-        do
-        {
-            target = isWritable ? file.Fd : _proc.Reopen(fd.Value, Linux.O_WRONLY | Linux.O_NONBLOCK);
-        }
-        while (target < 0 && _budget.MayTryAgain(target, ref tries));
+        int target = isWritable ? file.Fd : _budget.Reopen(fd.Value, Linux.O_WRONLY | Linux.O_NONBLOCK);
         if (target < 0)
         {
             return (Errno)(-target);
