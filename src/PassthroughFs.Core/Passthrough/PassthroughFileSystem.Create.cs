@@ -68,7 +68,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 }
 
                 // The host may remove what is there before it is opened: then there is room for a new file.
-                Reach("Create: exists");
+                TestPoint("Create: exists");
                 result = LookupAt(directory.Value, path, out entry);
                 result = result == Errno.OK ? OpenExisting(context, request, ref entry, out reply) : result;
                 if (result is not (Errno.ENOENT or Errno.ESTALE))
@@ -141,7 +141,7 @@ public sealed unsafe partial class PassthroughFileSystem
             fd = Sys.OpenAt(directory, path, flags, bits);
             _identity.Return(switched);
         }
-        while (fd < 0 && _budget.MayTryAgain(fd, ref tries));
+        while (fd < 0 && _budget.TryMakeRoom(fd, ref tries));
         return fd;
     }
 

@@ -142,7 +142,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         inode.Fd = inode.Fd >= 0 ? fd : inode.Fd;
 
-        Reach("LookupFd: described");
+        TestPoint("LookupFd: described");
         result = _inodes.Add(inode, out node);
         if (result == Errno.ENOMEM)
         {
@@ -190,7 +190,7 @@ public sealed unsafe partial class PassthroughFileSystem
             {
                 mount = _hostMounts.Acquire(fd, stat, handle, mountId, _budget);
             }
-            while (mount < 0 && _budget.MayTryAgain(mount, ref tries));
+            while (mount < 0 && _budget.TryMakeRoom(mount, ref tries));
         }
 
         if (mount >= 0 && !_hostMounts.LeadsBack(stat, mount, handle))

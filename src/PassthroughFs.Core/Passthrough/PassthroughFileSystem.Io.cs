@@ -18,7 +18,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        Reach("Read: holds the file");
+        TestPoint("Read: holds the file");
         bool isDirect = file.AnswersParts || (request.Flags.GetValueOrDefault() & Linux.O_DIRECT) != 0;
         result = request.Offset > long.MaxValue
             ? Errno.EINVAL
@@ -250,7 +250,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         file = _kept.Add(node, fd, accessMode);
-        Reach("OpenForRequest: kept");
+        TestPoint("OpenForRequest: kept");
         _budget.Keep();
 
         // It may have been forgotten meanwhile: then what was kept is closed already, and this came too late for that.

@@ -192,7 +192,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 fd = _proc.Reopen(file.Fd, (file.Flags & Linux.O_ACCMODE) | quietly);
             }
         }
-        while (fd < 0 && _budget.MayTryAgain(fd, ref tries));
+        while (fd < 0 && _budget.TryMakeRoom(fd, ref tries));
 
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : Errno.OK;
     }

@@ -98,7 +98,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return (Errno)(-status);
         }
 
-        Reach("LookupAt: knows the identity");
+        TestPoint("LookupAt: knows the identity");
         if (TryLookup(directory, name, 0, stat, out entry))
         {
             return Errno.OK;
@@ -126,7 +126,7 @@ public sealed unsafe partial class PassthroughFileSystem
         if (match == InodeMatch.NeedsHandle &&
             KernelHandle.TryGet(directory, name, flags, out KernelHandle handle, out _) == 0)
         {
-            Reach("LookupAt: knows the handle");
+            TestPoint("LookupAt: knows the handle");
             match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
         }
 
@@ -237,7 +237,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 return result;
             }
 
-            Reach("LookupByNode: does not live");
+            TestPoint("LookupByNode: does not live");
             if (_inodes.TryGetRemembered(node, out RememberedInode inode))
             {
                 result = LookupRemembered(inode, isParent, out entry);
@@ -288,7 +288,7 @@ public sealed unsafe partial class PassthroughFileSystem
         Errno result = _forgotten.Open(inode, out int fd);
         if (result == Errno.OK)
         {
-            Reach("LookupRemembered: opened");
+            TestPoint("LookupRemembered: opened");
             result = isParent ? LookupParent(fd, false, out entry) : LookupSelf(fd, inode.Node, out entry);
             _forgotten.Close(inode, fd);
         }
@@ -346,7 +346,7 @@ public sealed unsafe partial class PassthroughFileSystem
     internal static bool IsSafe(uint mode) => Linux.S_ISREG(mode) || Linux.S_ISDIR(mode);
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     /// <summary>Counts that descriptors have run out, if that is the error; passes the error on.</summary>
     private Errno NoteDescriptors(Errno error) => _budget.Note(error);

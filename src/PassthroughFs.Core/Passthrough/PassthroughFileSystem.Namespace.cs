@@ -357,7 +357,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// </summary>
     private Errno LookupMade(int directory, byte* path, uint type, out Entry entry)
     {
-        Reach("LookupMade: made");
+        TestPoint("LookupMade: made");
         Errno result = LookupAt(directory, path, out entry);
         if (result != Errno.OK || (entry.Attributes.Mode & Linux.S_IFMT) == type)
         {
@@ -375,7 +375,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// </summary>
     private Errno LookupLinked(int fd, int directory, byte* path, out Entry entry)
     {
-        Reach("LookupLinked: linked");
+        TestPoint("LookupLinked: linked");
         StatxBuffer stat;
         int status = HostStat.Of(fd, &stat);
         if (status < 0)

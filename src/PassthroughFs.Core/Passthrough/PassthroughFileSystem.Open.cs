@@ -189,7 +189,7 @@ public sealed unsafe partial class PassthroughFileSystem
                     : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
             }
         }
-        while (result < 0 && _budget.MayTryAgain(result, ref tries));
+        while (result < 0 && _budget.TryMakeRoom(result, ref tries));
         if (result < 0)
         {
             return NoteStale(context, inode.Node, NoteDescriptors((Errno)(-result)));

@@ -257,7 +257,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         _kept.Clear();
         _locks.Clear();
         _inodes.ForgetAll();
-        Reach("Destroy: cleared");
+        TestPoint("Destroy: cleared");
 
         // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF. In
         // a Vfs that is no fault: the directory may go when it has been unmounted, and a mount prepares the root anew.

@@ -60,7 +60,7 @@ internal static class BudgetShare
             return 0;
         }
 
-        int closed = richest.CloseCold(count, insists: true);
+        int closed = richest.CloseCold(count, takesUsed: true);
         richest.EndVisit();
         return closed;
     }

@@ -22,7 +22,7 @@ internal sealed unsafe partial class DescriptorBudget
         {
             fd = Sys.OpenAt(directory, name, flags | Linux.O_PATH | Linux.O_CLOEXEC);
         }
-        while (fd < 0 && MayTryAgain(fd, ref tries));
+        while (fd < 0 && TryMakeRoom(fd, ref tries));
         return fd;
     }
 
@@ -37,7 +37,7 @@ internal sealed unsafe partial class DescriptorBudget
         {
             fd = _mounts.Open(mount, handle, Linux.O_PATH | Linux.O_CLOEXEC);
         }
-        while (fd < 0 && MayTryAgain(fd, ref tries));
+        while (fd < 0 && TryMakeRoom(fd, ref tries));
         return fd;
     }
 
@@ -52,7 +52,7 @@ internal sealed unsafe partial class DescriptorBudget
         {
             own = _proc.Reopen(fd, flags);
         }
-        while (own < 0 && MayTryAgain(own, ref tries));
+        while (own < 0 && TryMakeRoom(own, ref tries));
         return own;
     }
 
@@ -65,7 +65,7 @@ internal sealed unsafe partial class DescriptorBudget
         {
             own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
         }
-        while (own < 0 && MayTryAgain(own, ref tries));
+        while (own < 0 && TryMakeRoom(own, ref tries));
         return own;
     }
 
@@ -74,7 +74,7 @@ internal sealed unsafe partial class DescriptorBudget
     /// </summary>
     /// <param name="result">What it returned: the error negated.</param>
     /// <param name="tries">Begins with 0; counts the tries.</param>
-    public bool MayTryAgain(int result, ref int tries)
+    public bool TryMakeRoom(int result, ref int tries)
     {
         if (result is not (-(int)Errno.EMFILE or -(int)Errno.ENFILE) || tries++ == MaxTries)
         {
@@ -84,7 +84,7 @@ internal sealed unsafe partial class DescriptorBudget
         _ = tries == 1 ? DescriptorReserve.Refresh() : 0; // the limit may be lower than it was
 
         if (_most > 0 &&
-            (CloseCold(MaxClosedAtOnce, insists: true) > 0 || BudgetShare.CloseCold(MaxClosedAtOnce) > 0))
+            (CloseCold(MaxClosedAtOnce, takesUsed: true) > 0 || BudgetShare.CloseCold(MaxClosedAtOnce) > 0))
         {
             return true;
         }

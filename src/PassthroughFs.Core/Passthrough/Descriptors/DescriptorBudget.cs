@@ -125,7 +125,7 @@ internal sealed unsafe partial class DescriptorBudget
         bool hasRoom = Counted < _most;
         for (int tries = 0; !hasRoom && tries < MaxTries; tries++)
         {
-            hasRoom = CloseCold(1, insists: true) > 0;
+            hasRoom = CloseCold(1, takesUsed: true) > 0;
         }
 
         return hasRoom;
@@ -180,7 +180,7 @@ internal sealed unsafe partial class DescriptorBudget
                 fd = isLower ? lower : fd;
             }
 
-            if (fd >= DescriptorReserve.First && !MayTryAgain(-(int)Errno.EMFILE, ref tries))
+            if (fd >= DescriptorReserve.First && !TryMakeRoom(-(int)Errno.EMFILE, ref tries))
             {
                 _isFull = true;
                 return false;
@@ -236,7 +236,7 @@ internal sealed unsafe partial class DescriptorBudget
 
         // A few more, so that not each new inode has to look.
         int count = (int)Math.Min((long)over + (budget / 64), MaxClosedAtOnce);
-        _ = _config.FdBudget is null ? BudgetShare.CloseCold(count) : CloseCold(count, insists: true);
+        _ = _config.FdBudget is null ? BudgetShare.CloseCold(count) : CloseCold(count, takesUsed: true);
     }
 
     /// <summary>Counts that descriptors have run out, if that is the error; passes the error on.</summary>
@@ -244,15 +244,15 @@ internal sealed unsafe partial class DescriptorBudget
 
     /// <summary>Closes descriptors of inodes that were not used for longest; returns how many.</summary>
     /// <param name="count">How many, at most.</param>
-    /// <param name="insists">Of those that were used lately too, where there are no others at hand.</param>
-    public int CloseCold(int count, bool insists)
+    /// <param name="takesUsed">Of those that were used lately too, where there are no others at hand.</param>
+    public int CloseCold(int count, bool takesUsed)
     {
         Span<int> cold = stackalloc int[MaxClosedAtOnce];
-        cold = cold[.._inodes.PickCold(cold[..count], insists ? MaxChances : MaxClosedAtOnce, insists)];
+        cold = cold[.._inodes.PickCold(cold[..count], takesUsed ? MaxChances : MaxClosedAtOnce, takesUsed)];
         int closed = 0;
         foreach (int slot in cold)
         {
-            Reach("CloseCold: picked");
+            TestPoint("CloseCold: picked");
             closed += TryClose(slot) ? 1 : 0;
         }
 
@@ -272,12 +272,12 @@ internal sealed unsafe partial class DescriptorBudget
         }
 
         bool isUsedAgain = inode.UseAgain();
-        bool hasRoom = Counted < budget || (isUsedAgain && CloseCold(1, insists: false) > 0);
+        bool hasRoom = Counted < budget || (isUsedAgain && CloseCold(1, takesUsed: false) > 0);
         return hasRoom && _inodes.TryKeepFd(inode, fd);
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     /// <summary>How many descriptors the process has open, by /proc.</summary>
     private ulong CountOpen()
@@ -339,7 +339,7 @@ internal sealed unsafe partial class DescriptorBudget
             : _hostMounts.LeadsBack(stat, mount, handle) ? _mounts.TryOpen(mount, handle) : -(int)Errno.ESTALE;
         if (tried == 0)
         {
-            Reach("TryClose: has the handle");
+            TestPoint("TryClose: has the handle");
             return _inodes.CloseFd(slot, handle, mount);
         }
 

@@ -19,7 +19,7 @@ namespace PassthroughFs.Core.Passthrough;
 internal sealed unsafe partial class HostMounts(
     MountFds mounts, RootTree tree, ProcSelfFd proc, ILogger logger, bool isExported)
 {
-    private int _wasToldOfNoHandles;
+    private int _loggedNoHandles;
 
     /// <summary>
     /// Counts an inode on its mount, which is opened if it is not. Returns the mount's number, or the error negated.
@@ -37,7 +37,7 @@ internal sealed unsafe partial class HostMounts(
             return mount;
         }
 
-        Reach("Describe: the mount is not open");
+        TestPoint("Describe: the mount is not open");
         return Open(fd, stat, handle, mountId, budget);
     }
 
@@ -77,7 +77,7 @@ internal sealed unsafe partial class HostMounts(
     /// <summary>Says that a device has no handles, once for all devices.</summary>
     public void NoteNoHandles(ulong device)
     {
-        if (Interlocked.Exchange(ref _wasToldOfNoHandles, 1) == 0)
+        if (Interlocked.Exchange(ref _loggedNoHandles, 1) == 0)
         {
             PassthroughLog.NoHandlesBelow(logger, device);
         }
@@ -166,7 +166,7 @@ internal sealed unsafe partial class HostMounts(
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     /// <summary>
     /// Opens the mount that an inode is on, by the inode itself. Returns its number, or the error negated.

@@ -36,7 +36,7 @@ public sealed partial class InodeStore
         int index;
         try
         {
-            Reach("InodeStore.Remember: memory");
+            TestPoint("InodeStore.Remember: memory");
             index = _table.Take();
         }
         catch (OutOfMemoryException)

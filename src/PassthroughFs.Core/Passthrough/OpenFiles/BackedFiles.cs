@@ -16,9 +16,9 @@ internal sealed class BackedFiles(
 {
     // Null where they were not agreed on.
     private volatile BackingTable? _table;
-    private int _wasToldOfEnd;
-    private int _wasToldOfRefusal;
-    private int _wasToldOfVanishing;
+    private int _loggedEnd;
+    private int _loggedRefusal;
+    private int _loggedVanishing;
 
     /// <summary>Begins a session.</summary>
     /// <param name="accepted">What the client acts on.</param>
@@ -27,8 +27,8 @@ internal sealed class BackedFiles(
     {
         Clear();
         _table = null;
-        _wasToldOfEnd = 0;
-        _wasToldOfVanishing = 0;
+        _loggedEnd = 0;
+        _loggedVanishing = 0;
         if (accepted.HasFlag(InitFlags.FUSE_PASSTHROUGH))
         {
             ProcessIdentity? removesSetIdBits =
@@ -83,7 +83,7 @@ internal sealed class BackedFiles(
             return false;
         }
 
-        if (Interlocked.Exchange(ref _wasToldOfVanishing, 1) == 0)
+        if (Interlocked.Exchange(ref _loggedVanishing, 1) == 0)
         {
             PassthroughLog.NoRemoteBackingFiles(logger);
             NoteNoMappings();
@@ -94,7 +94,7 @@ internal sealed class BackedFiles(
 
     private void NoteRefused(Errno error, bool forGood)
     {
-        if (Interlocked.Exchange(ref forGood ? ref _wasToldOfEnd : ref _wasToldOfRefusal, 1) != 0)
+        if (Interlocked.Exchange(ref forGood ? ref _loggedEnd : ref _loggedRefusal, 1) != 0)
         {
             return;
         }

@@ -47,7 +47,7 @@ internal sealed unsafe class NodeTable(
             if (indexes[number] < 0 && hosts[number] is { Path: not null } host)
             {
                 indexes[number] = state.Mounts.Count;
-                state.Mounts.Add(new SavedMount(host, (ulong)mounts.IdOf(number)));
+                state.Mounts.Add(new SavedHostMount(host, (ulong)mounts.IdOf(number)));
             }
         }
     }

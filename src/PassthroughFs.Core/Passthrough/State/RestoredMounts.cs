@@ -13,9 +13,9 @@ internal sealed class RestoredMounts
 {
     private readonly MountFds _mounts;
     private readonly bool _hasMountIds;
-    private readonly List<SavedMount> _saved;
+    private readonly List<SavedHostMount> _saved;
     private readonly int[] _numbers;
-    private readonly SavedMount[] _now;
+    private readonly SavedHostMount[] _now;
 
     /// <param name="state">What was saved.</param>
     /// <param name="mounts">Gets those that are there still.</param>
@@ -29,7 +29,7 @@ internal sealed class RestoredMounts
         _hasMountIds = hasMountIds;
         _saved = state.Mounts;
         _numbers = new int[_saved.Count];
-        _now = new SavedMount[_saved.Count];
+        _now = new SavedHostMount[_saved.Count];
         for (int i = 0; i < _saved.Count; i++)
         {
             int fd = hostMounts.Find(_saved[i].Host, out HostMount? host, out int mountId);
@@ -38,7 +38,7 @@ internal sealed class RestoredMounts
             {
                 _ = Sys.Close(fd);
                 _numbers[i] = mounts.AddRemembered(mountId, host!);
-                _now[i] = new SavedMount(host!, (ulong)mountId);
+                _now[i] = new SavedHostMount(host!, (ulong)mountId);
             }
             else
             {
