@@ -3,7 +3,8 @@ using PassthroughFs.Core.Api;
 namespace PassthroughFs.Core.Passthrough;
 
 /// <summary>
-/// What the client and this file system act on since INIT. Replaced as a whole: a request sees what belongs together.
+/// What the client and this file system act on since INIT. Replaced as a whole, so that nobody sees half of an old
+/// agreement and half of a new one.
 /// </summary>
 /// <param name="Accepted">What was agreed on; nothing outside of a session.</param>
 /// <param name="SetIdBits">What decides of set-id bits then.</param>

@@ -142,7 +142,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             // Else Linux asks for attributes before each direct read, in case its cache has to go, and lets direct
             // writes to one file wait for each other.
-            _ when (flags & Linux.O_DIRECT) != 0 && _negotiated.DirectMayMap && !_negotiated.Writeback => Direct,
+            _ when (flags & Linux.O_DIRECT) != 0 && _negotiated is { DirectMayMap: true, Writeback: false } => Direct,
             CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
             _ => OpenReplyFlags.None,
         };
