@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.IO;
 using System.Linq;
+using System.Reflection.Metadata;
 using System.Text.RegularExpressions;
 using Xunit;
 
@@ -12,7 +13,7 @@ public sealed class ArchitectureTests
 {
     private const string Prefix = "PassthroughFs.Core.";
 
-    private static readonly Dictionary<string, string[]> Allowed = new()
+    private static readonly Dictionary<string, string[]> s_allowed = new()
     {
         ["Api"] = [],
         ["Interop"] = [],
@@ -39,30 +40,60 @@ public sealed class ArchitectureTests
         ["samples/Vmm"] = ["PassthroughFs.VhostUser"],
     };
 
+    // What users know under another name than that of its layer.
+    private static readonly Dictionary<string, string> s_keepTheirNamespace = new()
+    {
+        ["IdMap"] = "Vfs",
+        ["IdMappedFileSystem"] = "Vfs",
+        ["IdRange"] = "Vfs",
+        ["UnmappedIds"] = "Vfs",
+        ["XattrMap"] = "Vfs",
+        ["XattrMappedFileSystem"] = "Vfs",
+        ["XattrRule"] = "Vfs",
+        ["XattrRuleKind"] = "Vfs",
+        ["XattrScope"] = "Vfs",
+    };
+
     private static string Source => Path.Combine(Repository.Root, "src", "PassthroughFs.Core");
 
     [Fact]
-    public void A_files_namespace_is_its_folder()
+    public void A_types_namespace_is_its_layer()
     {
-        foreach ((string folder, string file, string text) in Files())
+        using CompiledTypes library = Library();
+        foreach ((TypeDefinitionHandle type, string layer) in LayersOf(library))
         {
-            Match match = Regex.Match(text, @"^namespace ([\w.]+);", RegexOptions.Multiline);
-            Assert.True(match.Success && match.Groups[1].Value == Prefix + folder, $"{folder}/{file}");
+            string name = library.NameOf(type);
+            string expected = s_keepTheirNamespace.GetValueOrDefault(name, layer);
+            Assert.True(library.NamespaceOf(type) == Prefix + expected, $"{layer}: {name}");
         }
     }
 
     [Fact]
     public void A_layer_uses_only_the_layers_below_it()
     {
-        foreach ((string folder, string file, string text) in Files())
+        using CompiledTypes library = Library();
+        Dictionary<TypeDefinitionHandle, string> layers = LayersOf(library);
+        foreach ((TypeDefinitionHandle type, string layer) in layers)
         {
-            foreach (Match match in Regex.Matches(text, @"PassthroughFs\.Core\.(\w+)"))
+            foreach (TypeDefinitionHandle used in library.UsesOf(type).Select(library.OutermostOf))
             {
-                string used = match.Groups[1].Value;
+                // What the compiler adds is of no layer.
+                string usedLayer = layers.GetValueOrDefault(used, layer);
                 Assert.True(
-                    used == folder || Allowed[folder].Contains(used), $"{folder}/{file} uses {used}");
+                    usedLayer == layer || s_allowed[layer].Contains(usedLayer),
+                    $"{layer}/{library.NameOf(type)} uses {usedLayer}/{library.NameOf(used)}");
             }
         }
+    }
+
+    [Fact]
+    public void Every_public_type_is_of_a_layer()
+    {
+        using CompiledTypes library = Library();
+        Dictionary<TypeDefinitionHandle, string> layers = LayersOf(library);
+        Assert.Empty(library.Outermost.Where(library.IsPublic).Where(type => !layers.ContainsKey(type))
+            .Select(library.NameOf));
+        Assert.Equal(s_allowed.Keys.Order(), layers.Values.Distinct().Order());
     }
 
     [Fact]
@@ -151,6 +182,27 @@ public sealed class ArchitectureTests
             Path.Combine(Repository.Root, directory), "*.csproj", SearchOption.AllDirectories)
         select (
             Path.GetRelativePath(Repository.Root, Path.GetDirectoryName(file)!), File.ReadAllText(file));
+
+    private static CompiledTypes Library() => new(typeof(Api.IFileSystem).Assembly.Location);
+
+    /// <summary>The folder of each type that is written in one; what is generated besides is of none.</summary>
+    private static Dictionary<TypeDefinitionHandle, string> LayersOf(CompiledTypes library)
+    {
+        var layers = new Dictionary<TypeDefinitionHandle, string>();
+        foreach (TypeDefinitionHandle type in library.Outermost)
+        {
+            string[] folders = [.. library.FilesOf(type)
+                .Select(file => Regex.Match(file, @"/src/PassthroughFs\.Core/(?!obj/)(\w+)/").Groups[1].Value)
+                .Where(folder => folder.Length > 0).Distinct()];
+            Assert.True(folders.Length < 2, $"{library.NameOf(type)} is in {string.Join(", ", folders)}");
+            if (folders.Length == 1)
+            {
+                layers.Add(type, folders[0]);
+            }
+        }
+
+        return layers;
+    }
 
     private static IEnumerable<(string Folder, string Name, string Text)> Files() =>
         from folder in Directory.GetDirectories(Source)

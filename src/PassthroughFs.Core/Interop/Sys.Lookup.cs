@@ -19,6 +19,13 @@ internal static unsafe partial class Sys
     public static int Statx(int dirFd, byte* path, int flags, uint mask, StatxBuffer* buffer) =>
         Result(statx(dirFd, path, flags, mask, buffer));
 
+    /// <summary>Of what a descriptor refers to; an O_PATH one will do.</summary>
+    public static int StatxFd(int fd, uint mask, StatxBuffer* buffer)
+    {
+        byte empty = 0;
+        return Statx(fd, &empty, Constants.AT_EMPTY_PATH, mask, buffer);
+    }
+
     /// <summary>handle_bytes must say how much room there is; mountId gets the mount's id.</summary>
     public static int NameToHandleAt(int dirFd, byte* path, FileHandleBuffer* handle, int* mountId, int flags) =>
         Result(name_to_handle_at(dirFd, path, handle, mountId, flags));

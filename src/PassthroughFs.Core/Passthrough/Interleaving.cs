@@ -18,36 +18,46 @@ internal static class Interleaving
     /// </summary>
     public static void Set(Action<string>? reached) => Volatile.Write(ref s_reached, reached);
 
-    public static void Reach(string point) => Volatile.Read(ref s_reached)?.Invoke(point);
+    public static void TestPoint(string point) => Volatile.Read(ref s_reached)?.Invoke(point);
 }
 
 public sealed partial class InodeStore
 {
-    static partial void Reach(string point) => Interleaving.Reach(point);
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
 }
 
 internal sealed partial class LockTable
 {
-    static partial void Reach(string point) => Interleaving.Reach(point);
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
 }
 
 public sealed partial class HandleStore
 {
-    static partial void Reach(string point) => Interleaving.Reach(point);
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
 }
 
 internal sealed partial class BackingTable
 {
-    static partial void Reach(string point) => Interleaving.Reach(point);
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
 }
 
 internal sealed partial class MountFds
 {
-    static partial void Reach(string point) => Interleaving.Reach(point);
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
+}
+
+internal sealed partial class HostMounts
+{
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
+}
+
+internal sealed partial class DescriptorBudget
+{
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
 }
 
 public sealed unsafe partial class PassthroughFileSystem
 {
-    static partial void Reach(string point) => Interleaving.Reach(point);
+    static partial void TestPoint(string point) => Interleaving.TestPoint(point);
 }
 #endif

@@ -1,3 +1,4 @@
+using System;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -176,11 +177,21 @@ public sealed unsafe partial class PassthroughFileSystem
         return status < 0 ? (Errno)(-status) : Errno.OK;
     }
 
+    /// <summary>How long the client may cache a node's attributes.</summary>
+    private TimeSpan AttrTimeoutOf(NodeId node, uint mode)
+    {
+        if (Linux.S_ISDIR(mode))
+        {
+            return _dirAttrTimeout;
+        }
+
+        return _backed.MayChangeUnseen(node) ? TimeSpan.Zero : Config.AttrTimeout;
+    }
+
     private Errno Stat(NodeId node, int fd, out AttrReply reply)
     {
-        byte empty = 0;
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        int status = HostStat.Of(fd, &stat);
         if (status < 0)
         {
             reply = default;
@@ -206,15 +217,17 @@ public sealed unsafe partial class PassthroughFileSystem
         attributes.Gid = stat.stx_gid;
 
         // The 32-bit encoding of FUSE's rdev is the low half of the 64-bit one, as long as a major has 12 bits.
-        attributes.Rdev = (uint)DeviceOf(stat.stx_rdev_major, stat.stx_rdev_minor);
+        attributes.Rdev = (uint)HostStat.DeviceOf(stat.stx_rdev_major, stat.stx_rdev_minor);
         attributes.Blksize = stat.stx_blksize;
         attributes.Flags = NodeAttributeFlags.None;
-        if (_inodeDax && Linux.S_ISREG(stat.stx_mode) && stat.stx_size >= (ulong)Config.DaxFileSize.GetValueOrDefault())
+        Negotiated negotiated = _negotiated;
+        if (negotiated.InodeDax && Linux.S_ISREG(stat.stx_mode) &&
+            stat.stx_size >= (ulong)Config.DaxFileSize.GetValueOrDefault())
         {
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_DAX;
         }
 
-        if (_submounts && Linux.S_ISDIR(stat.stx_mode) && BeginsSubmount(stat))
+        if (negotiated.Submounts && Linux.S_ISDIR(stat.stx_mode) && BeginsSubmount(stat))
         {
             attributes.Flags |= NodeAttributeFlags.FUSE_ATTR_SUBMOUNT;
         }
@@ -229,11 +242,11 @@ public sealed unsafe partial class PassthroughFileSystem
         const ulong SubvolumeRoot = 256;
         return (stat.stx_attributes & stat.stx_attributes_mask & Constants.STATX_ATTR_MOUNT_ROOT) != 0 ||
             ((stat.stx_mask & Constants.STATX_SUBVOL) != 0 && stat.stx_ino == SubvolumeRoot &&
-                DeviceOf(stat.stx_dev_major, stat.stx_dev_minor) != _shown.Root);
+                HostStat.DeviceOf(stat.stx_dev_major, stat.stx_dev_minor) != _shown.Root);
     }
 
     private ulong ShownIno(in StatxBuffer stat) =>
-        _shown.Of(DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino);
+        _shown.Of(HostStat.DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), stat.stx_ino);
 
     private static Timestamp TimeOf(in StatxTimestamp time) => new(time.tv_sec, time.tv_nsec);
 

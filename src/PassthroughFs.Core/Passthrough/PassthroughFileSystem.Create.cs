@@ -26,12 +26,12 @@ public sealed unsafe partial class PassthroughFileSystem
 
         using (directory)
         {
-            if (!HasRoomForFile(directory.Value))
+            if (!_budget.HasRoomForFile(directory.Value))
             {
                 return NoteDescriptors(Errno.EMFILE);
             }
 
-            if (!_noOpen && !ClientMemory.HasRoomForHandle)
+            if (!_negotiated.NoOpen && !ClientMemory.HasRoomForHandle)
             {
                 return _refusals.Handle();
             }
@@ -68,7 +68,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 }
 
                 // The host may remove what is there before it is opened: then there is room for a new file.
-                Reach("Create: exists");
+                TestPoint("Create: exists");
                 result = LookupAt(directory.Value, path, out entry);
                 result = result == Errno.OK ? OpenExisting(context, request, ref entry, out reply) : result;
                 if (result is not (Errno.ENOENT or Errno.ESTALE))
@@ -129,7 +129,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private int OpenAsOwner(in RequestContext context, int directory, byte* path, uint flags, uint bits)
     {
         int fd;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             Errno result = BecomeOwner(context, out ProcessIdentity.Switched switched);
@@ -141,7 +141,7 @@ public sealed unsafe partial class PassthroughFileSystem
             fd = Sys.OpenAt(directory, path, flags, bits);
             _identity.Return(switched);
         }
-        while (fd < 0 && MakeRoom(fd, ref rooms));
+        while (fd < 0 && _budget.TryMakeRoom(fd, ref tries));
         return fd;
     }
 
@@ -157,7 +157,7 @@ public sealed unsafe partial class PassthroughFileSystem
             // As open(2) with O_CREAT answers; the client follows links itself before it comes here.
             result = type == Linux.S_IFLNK ? Errno.ELOOP : Errno.EISDIR;
         }
-        else if (_noOpen)
+        else if (_negotiated.NoOpen)
         {
             result = Errno.OK;
         }
@@ -187,13 +187,7 @@ public sealed unsafe partial class PassthroughFileSystem
         reply = default;
 
         // The inode's own descriptor, by the file and not by its name: the name may be another's by now.
-        int node;
-        int rooms = 0;
-        do
-        {
-            node = _proc.Reopen(fd, Linux.O_PATH);
-        }
-        while (node < 0 && MakeRoom(node, ref rooms));
+        int node = _budget.Reopen(fd, Linux.O_PATH);
         if (node < 0)
         {
             return CloseAfter(fd, NoteDescriptors((Errno)(-node)));
@@ -205,7 +199,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return CloseAfter(fd, result == Errno.ENFILE ? Errno.EMFILE : result);
         }
 
-        if (_noOpen)
+        if (_negotiated.NoOpen)
         {
             return CloseAfter(fd, Errno.OK);
         }
@@ -230,7 +224,7 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         // Without FUSE_DONT_MASK the client has done it.
         umask &= Linux.ModeBits;
-        bool isMasked = !_dontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
+        bool isMasked = !_negotiated.DontMask || (umask & mode) == 0 || (Config.PosixAcl && HasDefaultAcl(directory));
         return isMasked ? mode : mode & ~umask;
     }
 

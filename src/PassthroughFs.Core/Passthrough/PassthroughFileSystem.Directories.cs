@@ -29,7 +29,7 @@ public sealed unsafe partial class PassthroughFileSystem
     public Errno OpenDir(in RequestContext context, NodeId node, uint flags, out OpenReply reply)
     {
         reply = default;
-        if (_noOpendir)
+        if (_negotiated.NoOpendir)
         {
             return Errno.ENOSYS;
         }
@@ -60,11 +60,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
     /// <inheritdoc/>
     public Errno ReleaseDir(in RequestContext context, NodeId node, Handle handle, uint flags) =>
-        ReleaseHandle(node, handle, _noOpendir);
+        ReleaseHandle(node, handle, _negotiated.NoOpendir);
 
     /// <inheritdoc/>
     public Errno FsyncDir(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
-        Sync(context, node, handle, _noOpendir, dataSync);
+        Sync(context, node, handle, _negotiated.NoOpendir, dataSync);
 
     private OpenReplyFlags DirectoryReplyFlags() => Config.CachePolicy switch
     {
@@ -84,7 +84,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         using OpenFile file = _handles.Get(handle, node);
-        if (file.IsNone && !_noOpendir)
+        if (file.IsNone && !_negotiated.NoOpendir)
         {
             return Errno.EBADF;
         }
@@ -252,7 +252,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         entry = default;
-        int fd = OpenPath(directory, name, Linux.O_NOFOLLOW);
+        int fd = _budget.OpenPath(directory, name, Linux.O_NOFOLLOW);
         if (fd < 0)
         {
             return NoteDescriptors((Errno)(-fd));

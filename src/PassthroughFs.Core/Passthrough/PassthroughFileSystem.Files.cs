@@ -21,7 +21,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
     {
         reply = default;
-        if (_noOpen)
+        if (_negotiated.NoOpen)
         {
             return Errno.ENOSYS;
         }
@@ -44,7 +44,7 @@ public sealed unsafe partial class PassthroughFileSystem
             _ = SetFlock(node, handle, LockType.F_UNLCK);
         }
 
-        Errno result = ReleaseHandle(node, handle, _noOpen);
+        Errno result = ReleaseHandle(node, handle, _negotiated.NoOpen);
         if (result == Errno.OK && !_locks.IsEmpty)
         {
             _locks.Release(handle);
@@ -61,7 +61,7 @@ public sealed unsafe partial class PassthroughFileSystem
             _locks.End(node.Value, lockOwner.Value);
         }
 
-        if (_noOpen && handle.IsNone)
+        if (_negotiated.NoOpen && handle.IsNone)
         {
             return Errno.ENOSYS;
         }
@@ -73,20 +73,14 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // Closing a duplicate makes the host do what it does on close, and gives its error.
-        int copy;
-        int rooms = 0;
-        do
-        {
-            copy = Sys.Fcntl(file.Fd, Constants.F_DUPFD_CLOEXEC, 0);
-        }
-        while (copy < 0 && MakeRoom(copy, ref rooms));
+        int copy = _budget.Duplicate(file.Fd);
         int status = copy < 0 ? copy : Sys.Close(copy);
         return status < 0 ? NoteDescriptors((Errno)(-status)) : Errno.OK;
     }
 
     /// <inheritdoc/>
     public Errno Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
-        Sync(context, node, handle, _noOpen, dataSync);
+        Sync(context, node, handle, _negotiated.NoOpen, dataSync);
 
     /// <inheritdoc/>
     public Errno SyncFs(in RequestContext context, NodeId node)
@@ -126,7 +120,7 @@ public sealed unsafe partial class PassthroughFileSystem
             flags &= ~Linux.O_APPEND;
         }
 
-        if (!_writeback)
+        if (!_negotiated.Writeback)
         {
             return flags;
         }
@@ -148,7 +142,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
             // Else Linux asks for attributes before each direct read, in case its cache has to go, and lets direct
             // writes to one file wait for each other.
-            _ when (flags & Linux.O_DIRECT) != 0 && _directMayMap && !_writeback => Direct,
+            _ when (flags & Linux.O_DIRECT) != 0 && _negotiated is { DirectMayMap: true, Writeback: false } => Direct,
             CachePolicy.Always => OpenReplyFlags.FOPEN_KEEP_CACHE,
             _ => OpenReplyFlags.None,
         };
@@ -163,7 +157,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// writes when the mapping goes, or by msync, and no more at a close before that.
     /// </remarks>
     private bool HasNothingToFlush(HostFileSystemKind kind, uint flags) =>
-        !_posixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || kind == HostFileSystemKind.Quiet);
+        !_negotiated.PosixLocks && ((flags & Linux.O_ACCMODE) == Linux.O_RDONLY || kind == HostFileSystemKind.Quiet);
 
     /// <summary>
     /// Whether a file's size says nothing of what can be read, so that the client must not go by it: each read has to
@@ -176,9 +170,8 @@ public sealed unsafe partial class PassthroughFileSystem
             return kind == HostFileSystemKind.Unsized;
         }
 
-        byte empty = 0;
         StatxBuffer stat;
-        return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_SIZE, &stat) == 0 && stat.stx_size == 0;
+        return Sys.StatxFd(fd, Constants.STATX_SIZE, &stat) == 0 && stat.stx_size == 0;
     }
 
     private ulong DeviceOf(NodeId node)
@@ -189,14 +182,14 @@ public sealed unsafe partial class PassthroughFileSystem
 
     private Errno AddHandle(NodeId node, int fd, uint flags, OpenReplyFlags replyFlags, out OpenReply reply)
     {
-        if (!Admit(ref fd))
+        if (!_budget.Admit(ref fd))
         {
             reply = default;
             return CloseAfter(fd, NoteDescriptors(Errno.EMFILE));
         }
 
         reply = new OpenReply { Handle = _handles.Add(node, fd, flags), Flags = replyFlags };
-        KeepToBudget();
+        _budget.Keep();
         return reply.Handle.IsNone ? _refusals.Handle() : Errno.OK;
     }
 
@@ -212,7 +205,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        _backing?.Release(node);
+        _backed.Release(node);
         return Errno.OK;
     }
 

@@ -1,5 +1,3 @@
-using System;
-using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
@@ -10,9 +8,8 @@ public sealed unsafe partial class PassthroughFileSystem
 {
     private Errno AddRoot(int fd)
     {
-        byte empty = 0;
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        int status = HostStat.Of(fd, &stat);
         if (status < 0)
         {
             _ = Sys.Close(fd);
@@ -23,8 +20,7 @@ public sealed unsafe partial class PassthroughFileSystem
         bool isAdaptive = Config.InodeFileHandles == InodeFileHandles.Adaptive;
         bool keepFds = isAdaptive || Config.InodeFileHandles == InodeFileHandles.Never;
         bool needsHandle = _export || Config.InodeFileHandles != InodeFileHandles.Never;
-        _budget = 0;
-        _mostRemoved = Math.Min(DescriptorReserve.Refresh() / 4, MaxBudget);
+        _budget.Reset();
         _keepFds = keepFds;
         _takeHandles = _export || !keepFds;
         Errno result = Describe(fd, stat, needsHandle, out NewInode root);
@@ -58,7 +54,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
         else if (isAdaptive)
         {
-            StartBudget(stat.stx_mnt_id);
+            _budget.Start(stat.stx_mnt_id);
         }
 
         // The root keeps its descriptor always, as it is needed all the time, and so its mount is always open.
@@ -80,7 +76,9 @@ public sealed unsafe partial class PassthroughFileSystem
         }
     }
 
-    /// <summary>Adds an inode whose number may be another live one's: that of its path, if it is not the same.</summary>
+    /// <summary>
+    /// Adds an inode whose number may be another live one's: that of its path, if it is not the same.
+    /// </summary>
     private Errno AddLinked(ref int fd, in StatxBuffer stat, out NodeId node, out bool isTaken)
     {
         int own = Sys.Fcntl(fd, Constants.F_DUPFD_CLOEXEC, 0);
@@ -126,10 +124,10 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (takeHandle && inode.Handle.IsNone)
         {
-            NoteNoHandles(inode.Key.Dev);
+            _hostMounts.NoteNoHandles(inode.Key.Dev);
         }
 
-        if (inode.Fd >= 0 && !Admit(ref fd))
+        if (inode.Fd >= 0 && !_budget.Admit(ref fd))
         {
             if (inode.Mount >= 0)
             {
@@ -144,7 +142,7 @@ public sealed unsafe partial class PassthroughFileSystem
 
         inode.Fd = inode.Fd >= 0 ? fd : inode.Fd;
 
-        Reach("LookupFd: described");
+        TestPoint("LookupFd: described");
         result = _inodes.Add(inode, out node);
         if (result == Errno.ENOMEM)
         {
@@ -169,34 +167,33 @@ public sealed unsafe partial class PassthroughFileSystem
         inode = new NewInode
         {
             Key = KeyOf(stat),
-            Birth = BirthOf(stat),
+            Birth = HostStat.BirthOf(stat),
             Fd = fd,
             Mode = stat.stx_mode,
             Mount = InodeSlot.NoMount,
         };
         if (!takeHandle)
         {
-            if (_budget > 0 && stat.stx_mnt_id != _rootMountId)
+            if (_budget.WantsMount(stat.stx_mnt_id))
             {
-                KeepMountOpen(fd, stat, ref inode);
+                _hostMounts.KeepOpen(fd, stat, ref inode);
             }
 
             return Errno.OK;
         }
 
-        byte empty = 0;
-        int mount = TryGetHandle(fd, &empty, Constants.AT_EMPTY_PATH, out KernelHandle handle, out int mountId);
-        int rooms = 0;
+        int mount = KernelHandle.TryGet(fd, out KernelHandle handle, out int mountId);
+        int tries = 0;
         if (mount == 0)
         {
             do
             {
-                mount = AcquireMount(fd, stat, handle, mountId);
+                mount = _hostMounts.Acquire(fd, stat, handle, mountId, _budget);
             }
-            while (mount < 0 && MakeRoom(mount, ref rooms));
+            while (mount < 0 && _budget.TryMakeRoom(mount, ref tries));
         }
 
-        if (mount >= 0 && !LeadsBack(stat, mount, handle))
+        if (mount >= 0 && !_hostMounts.LeadsBack(stat, mount, handle))
         {
             _mounts.Release(mount);
             mount = -(int)Errno.ESTALE;
@@ -219,23 +216,6 @@ public sealed unsafe partial class PassthroughFileSystem
     }
 
     /// <summary>
-    /// Whether an inode's handle leads back to it. It is tried for the one kind that has a handle and is not found by it:
-    /// the empty directory that btrfs shows in a snapshot in place of another subvolume.
-    /// </summary>
-    private bool LeadsBack(in StatxBuffer stat, int mount, in KernelHandle handle)
-    {
-        const ulong EmptySubvolume = 2; // BTRFS_EMPTY_SUBVOL_DIR_OBJECTID
-        if (stat.stx_ino != EmptySubvolume || !Linux.S_ISDIR(stat.stx_mode))
-        {
-            return true;
-        }
-
-        int fd = _mounts.Open(mount, handle, Linux.O_PATH | Linux.O_CLOEXEC);
-        _ = fd < 0 ? 0 : Sys.Close(fd);
-        return fd >= 0;
-    }
-
-    /// <summary>
     /// Before a name goes: gives the inode that has it a descriptor, if it is kept by handle and this is its last name.
     /// The client may have it open or be in it, and with the last name the handle would lead nowhere.
     /// </summary>
@@ -252,14 +232,14 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         StatxBuffer stat;
-        if (Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, StatMask, &stat) < 0 ||
+        if (Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, HostStat.Mask, &stat) < 0 ||
             (stat.stx_nlink > 1 && !Linux.S_ISDIR(stat.stx_mode)))
         {
             return default;
         }
 
         HostInode inode = FindLive(directory, name, stat);
-        if (!inode.IsNone && inode.Fd < 0 && HasRoomForRemoved())
+        if (!inode.IsNone && inode.Fd < 0 && _budget.HasRoomForRemoved())
         {
             int fd = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
             if (fd >= 0 && _inodes.TryKeepFd(inode, fd))
@@ -296,9 +276,10 @@ public sealed unsafe partial class PassthroughFileSystem
             return default;
         }
 
-        ulong birth = BirthOf(stat);
+        ulong birth = HostStat.BirthOf(stat);
         InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
-        if (match == InodeMatch.NeedsHandle && TryGetHandle(directory, name, 0, out KernelHandle handle, out _) == 0)
+        if (match == InodeMatch.NeedsHandle &&
+            KernelHandle.TryGet(directory, name, 0, out KernelHandle handle, out _) == 0)
         {
             match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
         }
@@ -314,82 +295,24 @@ public sealed unsafe partial class PassthroughFileSystem
         return inode;
     }
 
-    private void NoteNoHandles(ulong device)
-    {
-        if (Interlocked.Exchange(ref _saidNoHandles, 1) == 0)
-        {
-            PassthroughLog.NoHandlesBelow(_logger, device);
-        }
-    }
+    /// <summary>
+    /// Whether the client may know one node more, asked before something is made that it could not be told of.
+    /// </summary>
+    private Errno CheckRoomForNode() => _inodes.HasRoom ? Errno.OK : RefuseNode();
+
+    private Errno RefuseNode() => _refusals.Node(Config.MaxNodes ?? ClientMemory.MostNodes);
 
     /// <summary>
-    /// Has the mount of an inode that is kept by descriptor open as well, where it is not the root's: it is met first
-    /// at an inode that can be opened, and the one that shall become a handle later may be none.
+    /// Whether the client may know one node more, asked before a node other than a file is made: one that has to be
+    /// kept by descriptor needs room for that as well.
     /// </summary>
-    private void KeepMountOpen(int fd, in StatxBuffer stat, ref NewInode inode)
+    /// <param name="fd">Any descriptor.</param>
+    private Errno CheckRoomToMake(int fd)
     {
-        int mountId = (int)stat.stx_mnt_id;
-        inode.Mount = _mounts.TryAcquire(mountId);
-        if (inode.Mount < 0 && IsSafe(stat.stx_mode))
-        {
-            // If it cannot be opened, it is tried again when the handle is taken.
-            int mountFd = _proc.Reopen(fd, Linux.O_RDONLY | Linux.O_NONBLOCK);
-            inode.Mount = mountFd < 0 ? InodeSlot.NoMount : _mounts.Acquire(mountId, mountFd, null);
-        }
-    }
-
-    /// <summary>Counts an inode on its mount, which is opened if it is not. Returns its number, or the error negated.
-    /// </summary>
-    private int AcquireMount(int fd, in StatxBuffer stat, in KernelHandle handle, int mountId)
-    {
-        int mount = _mounts.TryAcquire(mountId);
-        if (mount >= 0)
-        {
-            return mount;
-        }
-
-        Reach("Describe: the mount is not open");
-        return OpenMount(fd, stat, handle, mountId);
-    }
-
-    /// <summary>
-    /// Opens the mount that an inode is on, by the inode itself. Returns its number, or the error negated.
-    /// </summary>
-    private int OpenMount(int fd, in StatxBuffer stat, in KernelHandle handle, int mountId)
-    {
-        // Only these are ever opened. A mount is first met at its root, which is one of them as a rule; no other inode
-        // on it is without one that lives and keeps it open, as each is found in a directory.
-        if (!IsSafe(stat.stx_mode))
-        {
-            return -(int)Errno.EOPNOTSUPP;
-        }
-
-        HostMount? host = _export ? DescribeMount(fd, stat, handle) : null;
-        int mountFd = _proc.Reopen(fd, Linux.O_RDONLY | Linux.O_NONBLOCK);
-        if (mountFd >= 0 && !Admit(ref mountFd))
-        {
-            _ = Sys.Close(mountFd);
-            return -(int)Errno.EMFILE;
-        }
-
-        return mountFd < 0 ? mountFd : _mounts.Acquire(mountId, mountFd, host);
-    }
-
-    private static int TryGetHandle(int directory, byte* name, int flags, out KernelHandle handle, out int mountId)
-    {
-        System.Runtime.CompilerServices.Unsafe.SkipInit(out FileHandleBuffer buffer);
-        buffer.handle_bytes = FileHandleBytes.MaxBytes;
-        int mount;
-        int result = Sys.NameToHandleAt(directory, name, &buffer, &mount, flags);
-        mountId = mount;
-        if (result == 0 && buffer.handle_bytes is > 0 and <= KernelHandle.MaxLength)
-        {
-            handle = new KernelHandle(
-                buffer.handle_type, ((ReadOnlySpan<byte>)buffer.f_handle)[..(int)buffer.handle_bytes]);
-            return 0;
-        }
-
-        handle = KernelHandle.None;
-        return result < 0 ? result : -(int)Errno.EOPNOTSUPP;
+        Errno result = CheckRoomForNode();
+        bool hasHandle = Config.InodeFileHandles is InodeFileHandles.Prefer or InodeFileHandles.Mandatory;
+        return result == Errno.OK && !hasHandle && !_budget.HasRoomForInode(fd)
+            ? NoteDescriptors(Errno.ENFILE)
+            : result;
     }
 }

@@ -18,7 +18,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        Reach("Read: holds the file");
+        TestPoint("Read: holds the file");
         bool isDirect = file.AnswersParts || (request.Flags.GetValueOrDefault() & Linux.O_DIRECT) != 0;
         result = request.Offset > long.MaxValue
             ? Errno.EINVAL
@@ -49,13 +49,14 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result == Errno.OK)
         {
             bool costsBits = (request.WriteFlags & WriteFlags.FUSE_WRITE_KILL_SUIDGID) != 0;
-            SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, fd);
+            SetIdBits setIdBits = _negotiated.SetIdBits;
+            SetIdBits.Removal removal = setIdBits.Begin(costsBits, context, fd);
             bool mayBePart = !isCached && MayWritePart(flags, file);
             result = Appends(flags, file)
                 ? Append(fd, flags ?? file.Flags, mayBePart, ref source)
                 : HostTransfer.Write(fd, (long)request.Offset, 0, mayBePart, ref source);
-            _setIdBits.End(removal);
-            _setIdBits.Tell(node, removal);
+            setIdBits.End(removal);
+            setIdBits.Tell(node, removal);
         }
 
         PutFile(file, fd);
@@ -93,10 +94,11 @@ public sealed unsafe partial class PassthroughFileSystem
 
         if (result == Errno.OK)
         {
-            SetIdBits.Removal removal = _setIdBits.Begin(SetIdBits.EndWithChange(context), context, fd);
+            SetIdBits setIdBits = _negotiated.SetIdBits;
+            SetIdBits.Removal removal = setIdBits.Begin(SetIdBits.EndWithChange(context), context, fd);
             int status = Sys.Fallocate(fd, (int)mode, (long)offset, (long)length);
-            _setIdBits.End(removal);
-            _setIdBits.Tell(node, removal);
+            setIdBits.End(removal);
+            setIdBits.Tell(node, removal);
             result = status < 0 ? (Errno)(-status) : Errno.OK;
         }
 
@@ -109,7 +111,7 @@ public sealed unsafe partial class PassthroughFileSystem
         in RequestContext context, NodeId node, Handle handle, ulong offset, uint whence, out ulong result)
     {
         result = 0;
-        if (_writeback)
+        if (_negotiated.Writeback)
         {
             // The client holds data that the host does not know: only the client may say what is a hole. It does so,
             // without asking again, after this answer.
@@ -171,10 +173,11 @@ public sealed unsafe partial class PassthroughFileSystem
                 long offsetIn = (long)request.OffsetIn;
                 long offsetOut = (long)request.OffsetOut;
                 nuint length = (nuint)Math.Min(request.Length, long.MaxValue);
-                SetIdBits.Removal removal = _setIdBits.Begin(SetIdBits.EndWithChange(context), context, fdOut);
+                SetIdBits setIdBits = _negotiated.SetIdBits;
+                SetIdBits.Removal removal = setIdBits.Begin(SetIdBits.EndWithChange(context), context, fdOut);
                 long status = Sys.CopyFileRange(fdIn, &offsetIn, fdOut, &offsetOut, length, (uint)request.Flags);
-                _setIdBits.End(removal);
-                _setIdBits.Tell(request.NodeOut, removal);
+                setIdBits.End(removal);
+                setIdBits.Tell(request.NodeOut, removal);
                 result = status < 0 ? (Errno)(-status) : Errno.OK;
                 copied = (ulong)Math.Max(0, status);
             }
@@ -207,7 +210,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         fd = -1;
-        return _noOpen ? OpenForRequest(context, node, accessMode, flags, out file, out fd) : Errno.EBADF;
+        return _negotiated.NoOpen ? OpenForRequest(context, node, accessMode, flags, out file, out fd) : Errno.EBADF;
     }
 
     /// <summary>Opens a node for a request that comes without an open file, or finds it open still.</summary>
@@ -240,15 +243,15 @@ public sealed unsafe partial class PassthroughFileSystem
             return result;
         }
 
-        if (!Admit(ref fd))
+        if (!_budget.Admit(ref fd))
         {
             // For this request alone.
             return Errno.OK;
         }
 
         file = _kept.Add(node, fd, accessMode);
-        Reach("OpenForRequest: kept");
-        KeepToBudget();
+        TestPoint("OpenForRequest: kept");
+        _budget.Keep();
 
         // It may have been forgotten meanwhile: then what was kept is closed already, and this came too late for that.
         DropKept(node);
@@ -300,7 +303,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         // A kernel before 4.16.
-        int own = Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND | (flags & SyncFlags));
+        int own = _budget.Reopen(fd, Linux.O_WRONLY | Linux.O_APPEND | (flags & SyncFlags));
         return own < 0
             ? NoteDescriptors((Errno)(-own))
             : CloseAfter(own, HostTransfer.Write(own, 0, 0, mayBePart, ref source));
@@ -333,7 +336,7 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.OK;
         }
 
-        int own = Reopen(fd, (current ^ Linux.O_DIRECT) & (Linux.O_ACCMODE | Linux.O_DIRECT | SyncFlags));
+        int own = _budget.Reopen(fd, (current ^ Linux.O_DIRECT) & (Linux.O_ACCMODE | Linux.O_DIRECT | SyncFlags));
         if (own is -(int)Errno.EACCES or -(int)Errno.EPERM)
         {
             // A server without privileges, and a file whose mode was changed since. What the host has open will do,
@@ -350,19 +353,6 @@ public sealed unsafe partial class PassthroughFileSystem
         file = default;
         fd = own;
         return Errno.OK;
-    }
-
-    /// <summary>Opens what a descriptor is of once more. Returns an fd, or the error negated.</summary>
-    private int Reopen(int fd, uint flags)
-    {
-        int own;
-        int rooms = 0;
-        do
-        {
-            own = _proc.Reopen(fd, flags);
-        }
-        while (own < 0 && MakeRoom(own, ref rooms));
-        return own;
     }
 
     /// <summary>EINVAL for a range that no file can have, and EPERM for one beyond the end of a sealed file.</summary>

@@ -8,7 +8,6 @@ namespace PassthroughFs.Core.Passthrough;
 public sealed unsafe partial class PassthroughFileSystem
 {
     private readonly LockTable _locks = new();
-    private volatile bool _posixLocks;
 
     /// <inheritdoc/>
     /// <remarks>
@@ -144,13 +143,13 @@ public sealed unsafe partial class PassthroughFileSystem
             return result is Errno.EMFILE or Errno.ENFILE ? _refusals.LockOwner() : result;
         }
 
-        if (!Admit(ref fd))
+        if (!_budget.Admit(ref fd))
         {
             return CloseAfter(fd, _refusals.LockOwner());
         }
 
         file = _locks.Add(node.Value, owner.Value, handle, fd);
-        KeepToBudget();
+        _budget.Keep();
         return file is null ? _refusals.LockOwner() : Errno.OK;
     }
 
@@ -184,7 +183,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno OpenForLocks(in OpenFile file, out int fd)
     {
         const uint quietly = Linux.O_NONBLOCK;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             fd = Config.ReadOnly ? -(int)Errno.EROFS : _proc.Reopen(file.Fd, Linux.O_RDWR | quietly);
@@ -193,7 +192,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 fd = _proc.Reopen(file.Fd, (file.Flags & Linux.O_ACCMODE) | quietly);
             }
         }
-        while (fd < 0 && MakeRoom(fd, ref rooms));
+        while (fd < 0 && _budget.TryMakeRoom(fd, ref tries));
 
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : Errno.OK;
     }

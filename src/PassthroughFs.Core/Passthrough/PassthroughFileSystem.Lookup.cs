@@ -6,11 +6,8 @@ namespace PassthroughFs.Core.Passthrough;
 
 public sealed unsafe partial class PassthroughFileSystem
 {
-    /// <summary>How far up ".." is followed to see whether it is still below the root.</summary>
-    private const int MaxDepth = Linux.PATH_MAX / 2;
-
-    private const uint StatMask = Constants.STATX_BASIC_STATS | Constants.STATX_BTIME | Constants.STATX_MNT_ID |
-        Constants.STATX_SUBVOL;
+    /// <summary>How often a node is looked for that comes and goes between two looks.</summary>
+    private const int MaxLooks = 4;
 
     /// <inheritdoc/>
     public Errno Lookup(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, out Entry entry)
@@ -68,7 +65,7 @@ public sealed unsafe partial class PassthroughFileSystem
     public void Forget(in RequestContext context, NodeId node, ulong count)
     {
         _inodes.Forget(node, count);
-        _backing?.Forgotten(node);
+        _backed.Forgotten(node);
         DropKept(node);
     }
 
@@ -78,7 +75,7 @@ public sealed unsafe partial class PassthroughFileSystem
         foreach (ref readonly ForgetItem item in items)
         {
             _inodes.Forget(item.Node, item.Count);
-            _backing?.Forgotten(item.Node);
+            _backed.Forgotten(item.Node);
             DropKept(item.Node);
         }
     }
@@ -95,19 +92,19 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         entry = default;
         StatxBuffer stat;
-        int status = Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, StatMask, &stat);
+        int status = Sys.Statx(directory, name, Constants.AT_SYMLINK_NOFOLLOW, HostStat.Mask, &stat);
         if (status < 0)
         {
             return (Errno)(-status);
         }
 
-        Reach("LookupAt: knows the identity");
+        TestPoint("LookupAt: knows the identity");
         if (TryLookup(directory, name, 0, stat, out entry))
         {
             return Errno.OK;
         }
 
-        int fd = OpenPath(directory, name, Linux.O_NOFOLLOW);
+        int fd = _budget.OpenPath(directory, name, Linux.O_NOFOLLOW);
         return fd < 0 ? NoteDescriptors((Errno)(-fd)) : LookupFd(fd, out entry);
     }
 
@@ -124,12 +121,12 @@ public sealed unsafe partial class PassthroughFileSystem
             return false;
         }
 
-        ulong birth = BirthOf(stat);
+        ulong birth = HostStat.BirthOf(stat);
         InodeMatch match = _inodes.TryLookup(key, birth, out NodeId node);
         if (match == InodeMatch.NeedsHandle &&
-            TryGetHandle(directory, name, flags, out KernelHandle handle, out _) == 0)
+            KernelHandle.TryGet(directory, name, flags, out KernelHandle handle, out _) == 0)
         {
-            Reach("LookupAt: knows the handle");
+            TestPoint("LookupAt: knows the handle");
             match = _inodes.TryLookup(key, birth, handle, out node) ? InodeMatch.Found : InodeMatch.None;
         }
 
@@ -143,19 +140,6 @@ public sealed unsafe partial class PassthroughFileSystem
         return true;
     }
 
-    /// <summary>Opens a name for its inode alone (O_PATH). Returns an fd, or the error negated.</summary>
-    private int OpenPath(int directory, byte* name, uint flags)
-    {
-        int fd;
-        int rooms = 0;
-        do
-        {
-            fd = Sys.OpenAt(directory, name, flags | Linux.O_PATH | Linux.O_CLOEXEC);
-        }
-        while (fd < 0 && MakeRoom(fd, ref rooms));
-        return fd;
-    }
-
     /// <summary>
     /// Counts a lookup of what an O_PATH fd, which is taken over, refers to. The fd holds the inode, so that whatever
     /// the store has under its identity is the same inode.
@@ -163,9 +147,8 @@ public sealed unsafe partial class PassthroughFileSystem
     private Errno LookupFd(int fd, out Entry entry)
     {
         entry = default;
-        byte empty = 0;
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        int status = HostStat.Of(fd, &stat);
         NodeId node = NodeId.None;
         bool isTaken = false;
         Errno result = status < 0 ? (Errno)(-status)
@@ -185,7 +168,7 @@ public sealed unsafe partial class PassthroughFileSystem
         if (result == Errno.OK)
         {
             MakeEntry(node, stat, out entry);
-            KeepToBudget();
+            _budget.Keep();
         }
 
         // Only a host that has lost its handles comes here with EAGAIN.
@@ -212,13 +195,13 @@ public sealed unsafe partial class PassthroughFileSystem
             return Errno.EBADF;
         }
 
-        int parent = OpenPath(directory, dots, Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
+        int parent = _budget.OpenPath(directory, dots, Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
         if (parent < 0)
         {
             return NoteDescriptors((Errno)(-parent));
         }
 
-        Errno result = IsBelow(root.Key, parent, dots);
+        Errno result = _tree.IsBelow(root.Key, parent, _budget);
         if (result != Errno.OK)
         {
             _ = Sys.Close(parent);
@@ -228,45 +211,90 @@ public sealed unsafe partial class PassthroughFileSystem
         return LookupFd(parent, out entry);
     }
 
-    /// <summary>OK if a directory is the root or below it, ENOENT if it is not.</summary>
-    private Errno IsBelow(in InodeKey root, int directory, byte* dots)
+    /// <summary>
+    /// LOOKUP of "." and "..": how a client comes back to a node of which it has the number and maybe nothing else. Who
+    /// may name nodes so is the client's to say, as it is for its own <c>open_by_handle_at(2)</c>; the caller's
+    /// permissions count when something is done with the node.
+    /// </summary>
+    private Errno LookupByNode(NodeId node, bool isParent, out Entry entry)
     {
-        byte empty = 0;
-        int current = directory;
-        InodeKey previous = default;
-        Errno result = Errno.ENOENT;
-        for (int depth = 0; depth < MaxDepth; depth++)
+        for (int look = 0; look < MaxLooks; look++)
         {
-            StatxBuffer stat;
-            int status = Sys.Statx(current, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
-            InodeKey key = KeyOf(stat);
-            if (status < 0 || key == root || key == previous)
+            Errno result = GetNode(node, out NodeFd fd);
+            if (result == Errno.OK)
             {
-                // The host's own root is its own parent: nothing further up.
-                result = status < 0 ? (Errno)(-status) : key == root ? Errno.OK : Errno.ENOENT;
-                break;
+                using (fd)
+                {
+                    return isParent
+                        ? LookupParent(fd.Value, node == NodeId.Root, out entry)
+                        : LookupSelf(fd.Value, node, out entry);
+                }
             }
 
-            previous = key;
-            int next = OpenPath(current, dots, Linux.O_DIRECTORY | Linux.O_NOFOLLOW);
-            if (current != directory)
+            if (result != Errno.EBADF)
             {
-                _ = Sys.Close(current);
+                entry = default;
+                return result;
             }
 
-            current = next;
-            if (next < 0)
+            TestPoint("LookupByNode: does not live");
+            if (_inodes.TryGetRemembered(node, out RememberedInode inode))
             {
-                return NoteDescriptors((Errno)(-next));
+                result = LookupRemembered(inode, isParent, out entry);
+                _mounts.Drop(inode.Mount);
+                return result;
             }
         }
 
-        if (current != directory)
+        entry = default;
+        return Errno.ESTALE;
+    }
+
+    private Errno LookupSelf(int fd, NodeId node, out Entry entry)
+    {
+        entry = default;
+        StatxBuffer stat;
+        int status = HostStat.Of(fd, &stat);
+        if (status < 0)
         {
-            _ = Sys.Close(current);
+            return (Errno)(-status);
         }
 
-        return result;
+        Errno result = Errno.OK;
+        if (_inodes.TryLookup(KeyOf(stat), HostStat.BirthOf(stat), out NodeId found) == InodeMatch.Found)
+        {
+            MakeEntry(found, stat, out entry);
+        }
+        else
+        {
+            int own = _budget.Duplicate(fd);
+            result = own < 0 ? NoteDescriptors((Errno)(-own)) : LookupFd(own, out entry);
+        }
+
+        if (result != Errno.OK || entry.Node == node)
+        {
+            return result;
+        }
+
+        // The mapping went meanwhile, and the inode got another number.
+        _inodes.Forget(entry.Node, 1);
+        entry = default;
+        return Errno.ESTALE;
+    }
+
+    private Errno LookupRemembered(in RememberedInode inode, bool isParent, out Entry entry)
+    {
+        entry = default;
+        Errno result = _forgotten.Open(inode, out int fd);
+        if (result == Errno.OK)
+        {
+            TestPoint("LookupRemembered: opened");
+            result = isParent ? LookupParent(fd, false, out entry) : LookupSelf(fd, inode.Node, out entry);
+            _forgotten.Close(inode, fd);
+        }
+
+        // A directory that the host has moved out of the tree may come back into it.
+        return result == Errno.ENOENT ? Errno.ESTALE : result;
     }
 
     /// <summary>As below, for a caller, who is remembered if this is ESTALE (<see cref="LookAgain"/>).</summary>
@@ -287,12 +315,7 @@ public sealed unsafe partial class PassthroughFileSystem
         bool isOwn = value < 0;
         if (isOwn)
         {
-            int rooms = 0;
-            do
-            {
-                value = _mounts.Open(inode.Mount, inode.Handle, Linux.O_PATH | Linux.O_CLOEXEC);
-            }
-            while (value < 0 && MakeRoom(value, ref rooms));
+            value = _budget.OpenByHandle(inode.Mount, inode.Handle);
             if (value < 0)
             {
                 inode.Dispose();
@@ -300,28 +323,19 @@ public sealed unsafe partial class PassthroughFileSystem
                 return NoteDescriptors((Errno)(-value));
             }
 
-            isOwn = !TryKeep(inode, value);
+            isOwn = !_budget.TryKeep(inode, value);
         }
 
         fd = new NodeFd(inode, value, isOwn);
         return Errno.OK;
     }
 
-    private InodeKey KeyOf(in StatxBuffer stat)
-    {
-        var key = new InodeKey(
-            stat.stx_ino, DeviceOf(stat.stx_dev_major, stat.stx_dev_minor), Config.EnableMntid ? stat.stx_mnt_id : 0);
-        return (stat.stx_mask & Constants.STATX_SUBVOL) == 0 ? key : key.In(stat.stx_subvol);
-    }
-
-    private static ulong BirthOf(in StatxBuffer stat) => (stat.stx_mask & Constants.STATX_BTIME) == 0
-        ? 0
-        : ((ulong)stat.stx_btime.tv_sec * 1_000_000_000) + stat.stx_btime.tv_nsec;
+    private InodeKey KeyOf(in StatxBuffer stat) => HostStat.KeyOf(stat, Config.EnableMntid);
 
     private void MakeEntry(NodeId node, in StatxBuffer stat, out Entry entry)
     {
         entry.Node = node;
-        entry.Generation = _export ? GenerationOf(node) : 0;
+        entry.Generation = _export ? _forgotten.GenerationOf(node) : 0;
         FillAttributes(stat, out entry.Attributes);
         bool isDirectory = Linux.S_ISDIR(stat.stx_mode);
         entry.EntryTimeout = isDirectory ? _dirEntryTimeout : _entryTimeout;
@@ -332,11 +346,8 @@ public sealed unsafe partial class PassthroughFileSystem
     internal static bool IsSafe(uint mode) => Linux.S_ISREG(mode) || Linux.S_ISDIR(mode);
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     /// <summary>Counts that descriptors have run out, if that is the error; passes the error on.</summary>
-    private Errno NoteDescriptors(Errno error)
-    {
-        return error is Errno.EMFILE or Errno.ENFILE ? _refusals.Descriptor(error) : error;
-    }
+    private Errno NoteDescriptors(Errno error) => _budget.Note(error);
 }

@@ -357,7 +357,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// </summary>
     private Errno LookupMade(int directory, byte* path, uint type, out Entry entry)
     {
-        Reach("LookupMade: made");
+        TestPoint("LookupMade: made");
         Errno result = LookupAt(directory, path, out entry);
         if (result != Errno.OK || (entry.Attributes.Mode & Linux.S_IFMT) == type)
         {
@@ -375,16 +375,16 @@ public sealed unsafe partial class PassthroughFileSystem
     /// </summary>
     private Errno LookupLinked(int fd, int directory, byte* path, out Entry entry)
     {
-        Reach("LookupLinked: linked");
-        byte empty = 0;
+        TestPoint("LookupLinked: linked");
         StatxBuffer stat;
-        int status = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+        int status = HostStat.Of(fd, &stat);
         if (status < 0)
         {
             entry = default;
             return (Errno)(-status);
         }
 
+        byte empty = 0;
         if (TryLookup(fd, &empty, Constants.AT_EMPTY_PATH, stat, out entry))
         {
             return Errno.OK;

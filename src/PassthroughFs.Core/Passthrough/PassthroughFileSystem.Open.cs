@@ -53,6 +53,46 @@ public sealed unsafe partial class PassthroughFileSystem
             : result;
     }
 
+    /// <summary>Makes the handle of a file that was opened for the client; the fd is taken over.</summary>
+    private Errno AddFile(NodeId node, ulong device, int fd, uint flags, out OpenReply reply)
+    {
+        HostFileSystemKind kind = _hostFileSystems.KindOf(device, fd);
+        bool isUnsized = IsUnsized(kind, fd, flags);
+        OpenReplyFlags replyFlags = isUnsized ? OpenReplyFlags.FOPEN_DIRECT_IO : FileReplyFlags(flags);
+        if (HasNothingToFlush(kind, flags))
+        {
+            replyFlags |= OpenReplyFlags.FOPEN_NOFLUSH;
+        }
+
+        // What is made when it is read, the kernel's own way of reading cannot read everywhere.
+        BackingTable? backing = isUnsized ? null : _backed.TableFor(kind);
+        int id = backing?.Open(node, fd, (flags & Linux.O_ACCMODE) == Linux.O_RDWR) ?? 0;
+        if (id != 0)
+        {
+            // The cache policy is about the client's own cache, which is not used; with its flags the open would fail.
+            replyFlags = OpenReplyFlags.FOPEN_PASSTHROUGH | (replyFlags & OpenReplyFlags.FOPEN_NOFLUSH);
+        }
+
+        if (kind == HostFileSystemKind.Quiet)
+        {
+            flags |= OpenFileSlot.EndsShort;
+        }
+
+        if ((replyFlags & OpenReplyFlags.FOPEN_DIRECT_IO) != 0)
+        {
+            flags |= OpenFileSlot.AnswersParts;
+        }
+
+        Errno result = AddHandle(node, fd, flags, replyFlags, out reply);
+        reply.BackingId = id;
+        if (result != Errno.OK)
+        {
+            backing?.Release(node);
+        }
+
+        return result;
+    }
+
     private Errno OpenNamed(
         in RequestContext context, in HostInode inode, uint flags, bool isFresh, out int fd)
     {
@@ -78,11 +118,12 @@ public sealed unsafe partial class PassthroughFileSystem
                 return Errno.ESTALE;
             }
 
-            bool costsBits = _setIdBits.EndWithTruncation(context, killSuidgid);
-            SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, node.Value);
+            SetIdBits setIdBits = _negotiated.SetIdBits;
+            bool costsBits = setIdBits.EndWithTruncation(context, killSuidgid);
+            SetIdBits.Removal removal = setIdBits.Begin(costsBits, context, node.Value);
             result = OpenInode(context, inode, flags, out fd);
-            _setIdBits.End(removal);
-            _setIdBits.Tell(inode.Node, removal);
+            setIdBits.End(removal);
+            setIdBits.Tell(inode.Node, removal);
             return result;
         }
     }
@@ -108,13 +149,7 @@ public sealed unsafe partial class PassthroughFileSystem
                 return result;
             }
 
-            int fd;
-            int rooms = 0;
-            do
-            {
-                fd = _proc.Reopen(node.Value, Linux.O_RDONLY);
-            }
-            while (fd < 0 && MakeRoom(fd, ref rooms));
+            int fd = _budget.Reopen(node.Value, Linux.O_RDONLY);
             if (fd < 0)
             {
                 return NoteDescriptors((Errno)(-fd));
@@ -140,7 +175,7 @@ public sealed unsafe partial class PassthroughFileSystem
         }
 
         int result;
-        int rooms = 0;
+        int tries = 0;
         do
         {
             if (Config.CheckPermissions)
@@ -154,7 +189,7 @@ public sealed unsafe partial class PassthroughFileSystem
                     : _mounts.Open(inode.Mount, inode.Handle, flags | Linux.O_CLOEXEC);
             }
         }
-        while (result < 0 && MakeRoom(result, ref rooms));
+        while (result < 0 && _budget.TryMakeRoom(result, ref tries));
         if (result < 0)
         {
             return NoteStale(context, inode.Node, NoteDescriptors((Errno)(-result)));
@@ -224,7 +259,7 @@ public sealed unsafe partial class PassthroughFileSystem
     private bool TryHold(NodeId node)
     {
         using HostInode inode = _inodes.Get(node);
-        if (inode.IsNone || inode.Fd >= 0 || !HasRoomForRemoved())
+        if (inode.IsNone || inode.Fd >= 0 || !_budget.HasRoomForRemoved())
         {
             return true;
         }
@@ -252,9 +287,8 @@ public sealed unsafe partial class PassthroughFileSystem
             return false;
         }
 
-        byte empty = 0;
         StatxBuffer stat;
-        return Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat) == 0 &&
+        return Sys.StatxFd(fd, Constants.STATX_NLINK, &stat) == 0 &&
             IsGone(context, inode, fd, stat.stx_nlink);
     }
 
@@ -262,7 +296,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// <remarks>Who implements FUSE or 9p need not count links, and 0 means nothing there.</remarks>
     private bool IsGone(in RequestContext context, in HostInode inode, int fd, uint links)
     {
-        bool isGone = links == 0 && Linux.S_ISREG(inode.Mode) && !_noOpen && !_handles.HasAny(inode.Node) &&
+        bool isGone = links == 0 && Linux.S_ISREG(inode.Mode) && !_negotiated.NoOpen && !_handles.HasAny(inode.Node) &&
             _hostFileSystems.KindOf(inode.Key.Dev, fd) != HostFileSystemKind.Foreign &&
             _lookAgain.Tell(context.Pid, inode.Node);
         if (!isGone)

@@ -38,10 +38,11 @@ public sealed unsafe partial class PassthroughFileSystem
         {
             if ((request.Valid & Settable) == 0)
             {
+                SetIdBits setIdBits = _negotiated.SetIdBits;
                 // Who may not write does not come here but by a chown to nobody, which costs nothing then.
-                RequestContext caller = _setIdBits.Find(context);
+                RequestContext caller = setIdBits.Find(context);
                 result = caller.Uid == ProcessIdentity.NoId || Check(caller, fd.Value, Linux.W_OK) == Errno.OK
-                    ? _setIdBits.Remove(caller, fd.Value)
+                    ? setIdBits.Remove(caller, fd.Value)
                     : Errno.OK;
                 return result == Errno.OK ? Stat(node, fd.Value, out reply) : result;
             }
@@ -82,7 +83,7 @@ public sealed unsafe partial class PassthroughFileSystem
     /// that of whoever syncs.
     /// </summary>
     private bool MayBeTimesOfWrites(SetAttrFields valid) =>
-        _writeback && (valid & Settable) == SetAttrFields.FATTR_MTIME;
+        _negotiated.Writeback && (valid & Settable) == SetAttrFields.FATTR_MTIME;
 
     private Errno Set(in RequestContext context, in NodeFd fd, in OpenFile file, in SetAttrRequest request)
     {
@@ -90,7 +91,9 @@ public sealed unsafe partial class PassthroughFileSystem
         Errno result = Errno.OK;
         if ((valid & SetAttrFields.FATTR_MODE) != 0)
         {
-            uint mode = Config.CheckPermissions ? request.Mode : _setIdBits.ModeFor(context, fd.Value, request.Mode);
+            uint mode = Config.CheckPermissions
+                ? request.Mode
+                : _negotiated.SetIdBits.ModeFor(context, fd.Value, request.Mode);
             result = SetMode(fd.Value, file, mode);
         }
 
@@ -100,7 +103,8 @@ public sealed unsafe partial class PassthroughFileSystem
             result = (hasUid && request.Uid == ProcessIdentity.NoId) || (hasGid && request.Gid == ProcessIdentity.NoId)
                 ? Errno.EINVAL
                 : SetOwner(
-                    context, fd.Value, hasUid ? request.Uid : ProcessIdentity.NoId, hasGid ? request.Gid : ProcessIdentity.NoId);
+                    context, fd.Value, hasUid ? request.Uid : ProcessIdentity.NoId,
+                    hasGid ? request.Gid : ProcessIdentity.NoId);
         }
 
         if (result == Errno.OK && (valid & SetAttrFields.FATTR_SIZE) != 0)
@@ -141,9 +145,10 @@ public sealed unsafe partial class PassthroughFileSystem
     {
         byte empty = 0;
         bool costsBits = IsServerFor(context) && SetIdBits.EndWithChange(context);
-        SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, fd);
+        SetIdBits setIdBits = _negotiated.SetIdBits;
+        SetIdBits.Removal removal = setIdBits.Begin(costsBits, context, fd);
         int status = Sys.FchownAt(fd, &empty, uid, gid, Constants.AT_EMPTY_PATH | Constants.AT_SYMLINK_NOFOLLOW);
-        _setIdBits.End(removal);
+        setIdBits.End(removal);
         return status < 0 ? (Errno)(-status) : Errno.OK;
     }
 
@@ -172,22 +177,17 @@ public sealed unsafe partial class PassthroughFileSystem
 
         // A handle that is open for reading only cannot truncate; the client checked that the caller may write.
         bool isWritable = !file.IsNone && (file.Flags & Linux.O_ACCMODE) != Linux.O_RDONLY;
-        int target;
-        int rooms = 0;
-        do
-        {
-            target = isWritable ? file.Fd : _proc.Reopen(fd.Value, Linux.O_WRONLY | Linux.O_NONBLOCK);
-        }
-        while (target < 0 && MakeRoom(target, ref rooms));
+        int target = isWritable ? file.Fd : _budget.Reopen(fd.Value, Linux.O_WRONLY | Linux.O_NONBLOCK);
         if (target < 0)
         {
             return (Errno)(-target);
         }
 
-        bool costsBits = IsServerFor(context) && _setIdBits.EndWithTruncation(context, killSuidgid);
-        SetIdBits.Removal removal = _setIdBits.Begin(costsBits, context, target);
+        SetIdBits setIdBits = _negotiated.SetIdBits;
+        bool costsBits = IsServerFor(context) && setIdBits.EndWithTruncation(context, killSuidgid);
+        SetIdBits.Removal removal = setIdBits.Begin(costsBits, context, target);
         int status = Sys.Ftruncate(target, (long)size);
-        _setIdBits.End(removal);
+        setIdBits.End(removal);
 
         if (!isWritable)
         {

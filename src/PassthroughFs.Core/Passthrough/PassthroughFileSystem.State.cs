@@ -1,16 +1,22 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.Linq;
-using System.Text;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
 
-/// <remarks>Nodes that outlive the process.</remarks>
+/// <remarks>
+/// What outlives the process: nodes alone (<see cref="NodeTable"/>), or all of it, for a successor that goes on where
+/// this file system is (<see cref="SuccessorState"/>).
+/// </remarks>
 public sealed unsafe partial class PassthroughFileSystem
 {
+    private NodeTable NodeTable => new(Config, _logger, _inodes, _mounts, _hostMounts, _shown);
+
+    private SuccessorState SuccessorState =>
+        new(Config, _inodes, _mounts, _handles, _kept, _locks, _shown, _links, _hostFileSystems);
+
     /// <summary>
     /// Writes down which files the NodeIds mean that clients were given, so that another file system on the same
     /// directory, in another process or after a reboot, goes on with them: handles of clients stay good then.
@@ -26,35 +32,7 @@ public sealed unsafe partial class PassthroughFileSystem
     public void SaveNodes(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        using HostInode root = RootForState();
-        FollowMounts();
-        List<RememberedInode> inodes = _inodes.Snapshot(out ulong nextNode, out HostMount?[] mounts);
-        var state = new NodeState { NextNode = nextNode };
-        _inodes.Allocator?.Save(state);
-        _shown.Save(state);
-        mounts[root.Mount] = DescribeRoot(root);
-        int[] indexes = new int[mounts.Length];
-        Array.Fill(indexes, -1);
-        SaveMount(root.Mount);
-        foreach (RememberedInode inode in inodes)
-        {
-            SaveMount(inode.Mount);
-            if (indexes[inode.Mount] >= 0)
-            {
-                state.Inodes.Add(inode with { Mount = indexes[inode.Mount] });
-            }
-        }
-
-        NodeStateFormat.Write(state, stream);
-
-        void SaveMount(int number)
-        {
-            if (indexes[number] < 0 && mounts[number] is { Path: not null } host)
-            {
-                indexes[number] = state.Mounts.Count;
-                state.Mounts.Add(new SavedMount(host, (ulong)_mounts.IdOf(number)));
-            }
-        }
+        NodeTable.Save(stream);
     }
 
     /// <summary>
@@ -74,173 +52,51 @@ public sealed unsafe partial class PassthroughFileSystem
     public int RestoreNodes(Stream stream)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        using HostInode root = RootForState();
-        NodeState state = NodeStateFormat.Read(stream);
-        if (!state.Mounts[0].Host.IsSame(DescribeRoot(root)))
-        {
-            throw new InvalidDataException($"it was saved for another directory than {Config.RootDir}");
-        }
-
-        var found = new RestoredMounts(this, state);
-        try
-        {
-            List<RememberedInode> inodes = found.Translate(state.Inodes);
-            if (inodes.Count > Config.RetainedMappings)
-            {
-                PassthroughLog.TooManySaved(_logger, inodes.Count, Config.RetainedMappings);
-            }
-
-            _inodes.Restore(state.NextNode, inodes);
-            _inodes.Allocator?.Restore(state, found.Translate);
-            _shown.Restore(found.Translate(state.Devices));
-            return _inodes.RememberedCount;
-        }
-        finally
-        {
-            found.Release();
-        }
+        return NodeTable.Restore(stream);
     }
 
-    private HostInode RootForState()
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The descriptors are those of the inodes that have one, of mounts with kernel handles, and of open files: those
+    /// keep what has no name any more, and what stands in them (positions, flags, locks).
+    /// </remarks>
+    public void SaveState(Stream stream, IList<int> keepFds)
     {
-        if (!_export)
-        {
-            throw new InvalidOperationException("Nodes are saved and restored with ExportSupport alone: switch it on.");
-        }
-
-        HostInode root = _inodes.Get(NodeId.Root);
-        return root.IsNone
-            ? throw new InvalidOperationException("Nodes are saved and restored after Import: the root is not there.")
-            : root;
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(keepFds);
+        SuccessorState.Save(stream, keepFds, _negotiated.Accepted, _backed);
     }
 
-    private HostMount DescribeRoot(in HostInode root)
+    /// <inheritdoc/>
+    /// <remarks>
+    /// The configuration is this file system's own and may differ, save for <see cref="PassthroughConfig.UseHostIno"/>,
+    /// <see cref="PassthroughConfig.EnableMntid"/> and <see cref="PassthroughConfig.ExportSupport"/>, which the numbers
+    /// that clients have depend on, and for what the client has agreed to.
+    /// </remarks>
+    public void RestoreState(Stream stream, KeptFds fds)
     {
-        byte empty = 0;
+        ArgumentNullException.ThrowIfNull(stream);
+        ArgumentNullException.ThrowIfNull(fds);
+        SuccessorState successor = SuccessorState;
+        FileSystemState state = successor.Read(stream, fds, _services.BackingFiles is not null);
+
+        // From here on nothing is refused.
+        LiveInode root = SuccessorState.RootOf(state);
+        TakeUmask();
         StatxBuffer stat;
-        int status = Sys.Statx(root.Fd, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
-        return status == 0 ? DescribeMount(root.Fd, stat, root.Handle)
-            : throw new IOException($"The attributes of {Config.RootDir} cannot be read: {(Errno)(-status)}.");
-    }
-
-    /// <summary>Notes where open mounts are now, as directories above them may have been moved.</summary>
-    private void FollowMounts()
-    {
-        HostMount?[] mounts = _mounts.ToArray();
-        for (int number = 0; number < mounts.Length; number++)
+        _ = HostStat.Of(fds.Peek(root.Fd), &stat); // worked just before
+        ulong rootMountId = stat.stx_mnt_id;
+        bool isAdaptive = Config.InodeFileHandles == InodeFileHandles.Adaptive;
+        _keepFds = isAdaptive || Config.InodeFileHandles == InodeFileHandles.Never || root.Handle.IsNone;
+        _takeHandles = !root.Handle.IsNone && (_export || !_keepFds);
+        successor.Apply(state, fds);
+        if (isAdaptive && !root.Handle.IsNone)
         {
-            if (mounts[number] is { } host && _mounts.TryAcquireNumber(number))
-            {
-                _mounts.Moved(number, host with { Path = PathBelowRoot(_mounts.FdOf(number)) });
-                _mounts.Release(number);
-            }
-        }
-    }
-
-    /// <summary>The mounts of a saved state as they are now.</summary>
-    private sealed class RestoredMounts
-    {
-        private readonly PassthroughFileSystem _fs;
-        private readonly List<SavedMount> _saved;
-        private readonly int[] _numbers;
-        private readonly SavedMount[] _now;
-
-        public RestoredMounts(PassthroughFileSystem fs, NodeState state)
-        {
-            _fs = fs;
-            _saved = state.Mounts;
-            _numbers = new int[_saved.Count];
-            _now = new SavedMount[_saved.Count];
-            for (int i = 0; i < _saved.Count; i++)
-            {
-                int fd = fs.FindMount(_saved[i].Host, out HostMount? host, out int mountId);
-                _numbers[i] = -1;
-                if (fd >= 0)
-                {
-                    _ = Sys.Close(fd);
-                    _numbers[i] = fs._mounts.AddRemembered(mountId, host!);
-                    _now[i] = new SavedMount(host!, (ulong)mountId);
-                }
-                else
-                {
-                    int index = i;
-                    int lost = state.Inodes.FindAll(inode => inode.Mount == index).Count;
-                    PassthroughLog.MountNotFound(
-                        fs._logger, Encoding.UTF8.GetString(_saved[i].Host.Path ?? []), lost);
-                }
-            }
+            // What is above the budget goes with the next requests.
+            _budget.Start(rootMountId);
         }
 
-        /// <summary>The inodes whose mount is there, with the numbers that devices and mounts have now.</summary>
-        public List<RememberedInode> Translate(List<RememberedInode> inodes)
-        {
-            var translated = new List<RememberedInode>(inodes.Count);
-            var nodes = new HashSet<NodeId>();
-            foreach (RememberedInode inode in inodes)
-            {
-                if (!nodes.Add(inode.Node))
-                {
-                    throw new InvalidDataException("it is damaged");
-                }
-
-                if (_numbers[inode.Mount] >= 0)
-                {
-                    InodeKey key = Translate(inode.Key, inode.Mount);
-                    translated.Add(inode with { Key = key, Mount = _numbers[inode.Mount] });
-                }
-            }
-
-            return translated;
-        }
-
-        /// <summary>What a pair of device and mount is now; null if it is nothing any more.</summary>
-        public (ulong Dev, ulong Mnt)? Translate((ulong Dev, ulong Mnt) pair)
-        {
-            for (int i = 0; i < _saved.Count; i++)
-            {
-                if (_numbers[i] >= 0 && _saved[i].Host.Dev == pair.Dev &&
-                    (InodeKey.MountOf(pair.Mnt) == 0 || InodeKey.MountOf(pair.Mnt) == _saved[i].MountId) &&
-                    InodeKey.MountOf(pair.Mnt) != 0 == _fs.Config.EnableMntid)
-                {
-                    InodeKey key = Translate(new InodeKey(0, pair.Dev, pair.Mnt), i);
-                    return (key.Dev, key.Mnt);
-                }
-            }
-
-            return null;
-        }
-
-        /// <summary>
-        /// What devices are now, those of mounts first, with the numbers that they have had: clients may know them.
-        /// </summary>
-        public IEnumerable<(ulong Device, int Number)> Translate(List<(ulong Device, int Number)> devices) =>
-            devices
-                .Select(item => (Now: DeviceNow(item.Device), Saved: item))
-                .OrderBy(item => item.Now is null)
-                .Select(item => (item.Now ?? item.Saved.Device, item.Saved.Number));
-
-        public void Release()
-        {
-            foreach (int number in _numbers)
-            {
-                if (number >= 0)
-                {
-                    _fs._mounts.Drop(number);
-                }
-            }
-        }
-
-        private ulong? DeviceNow(ulong device)
-        {
-            int mount = _saved.FindIndex(saved => saved.Host.Dev == device);
-            return mount < 0 || _numbers[mount] < 0 ? null : _now[mount].Host.Dev;
-        }
-
-        private InodeKey Translate(in InodeKey key, int mount) => key with
-        {
-            // A mount may have several devices (btrfs): those of its other volumes are taken as they were.
-            Dev = key.Dev == _saved[mount].Host.Dev ? _now[mount].Host.Dev : key.Dev,
-            Mnt = new InodeKey(0, 0, _fs.Config.EnableMntid ? _now[mount].MountId : 0).In(key.Subvolume).Mnt,
-        };
+        Agree(state.Accepted);
+        _backed.Restore(state);
     }
 }

@@ -31,8 +31,13 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private readonly InodeStore _inodes;
     private readonly ShownNumbers _shown = new();
     private readonly LinkIdentity _links;
+    private readonly RootTree _tree;
+    private readonly HostMounts _hostMounts;
+    private readonly ForgottenNodes _forgotten;
     private readonly HandleStore _handles = new();
     private readonly KeptFiles _kept;
+    private readonly BackedFiles _backed;
+    private readonly DescriptorBudget _budget;
     private readonly bool _export;
     private readonly TimeSpan _entryTimeout;
     private readonly TimeSpan _dirEntryTimeout;
@@ -43,18 +48,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     private volatile bool _takeHandles;
     private volatile bool _keepFds;
 
-    // What was negotiated, whole and in parts.
-    private InitFlags _accepted;
-    private volatile bool _writeback;
-    private volatile bool _noOpen;
-    private volatile SetIdBits _setIdBits;
-    private volatile bool _noOpendir;
-    private volatile bool _inodeDax;
-    private volatile bool _submounts;
-    private volatile bool _dontMask;
-    private volatile bool _directMayMap;
-
-    private int _saidNoHandles;
+    private volatile Negotiated _negotiated;
+    private SessionServices _services;
 
     /// <summary>A file system that serves nothing before <see cref="Import"/> or INIT.</summary>
     /// <param name="config">How it behaves; copied.</param>
@@ -62,7 +57,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <exception cref="ArgumentException">The configuration is invalid; the message says each fault.</exception>
     /// <exception cref="PlatformNotSupportedException">This is not Linux.</exception>
     /// <exception cref="IOException">
-    /// RLIMIT_NOFILE is below 128, /proc is not there, or kernel handles are mandatory, or needed for ExportSupport, and not permitted.
+    /// RLIMIT_NOFILE is below 128, /proc is not there, or kernel handles are mandatory, or needed for ExportSupport,
+    /// and not permitted.
     /// </exception>
     public PassthroughFileSystem(PassthroughConfig config, ILogger<PassthroughFileSystem>? logger = null)
     {
@@ -98,7 +94,7 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
                     "root or with that capability, or use Prefer.");
         }
 
-        _setIdBits = NewSetIdBits(InitFlags.None);
+        _negotiated = Negotiate(InitFlags.None);
         _entryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.EntryTimeout;
         _dirEntryTimeout = Config.CheckPermissions ? TimeSpan.Zero : Config.DirEntryTimeout ?? Config.EntryTimeout;
         _dirAttrTimeout = Config.DirAttrTimeout ?? Config.AttrTimeout;
@@ -112,6 +108,12 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
         {
             MostLive = Config.MaxNodes,
         };
+        _tree = new RootTree(_inodes, _proc, Config.EnableMntid);
+        _hostMounts = new HostMounts(_mounts, _tree, _proc, _logger, _export);
+        _budget = new DescriptorBudget(
+            Config, _logger, _refusals, _proc, _inodes, _handles, _kept, _locks, _mounts, _hostMounts);
+        _forgotten = new ForgottenNodes(_inodes, _mounts, _hostMounts, _tree, _budget, Config.EnableMntid);
+        _backed = new BackedFiles(Config, _logger, _inodes, _identity);
     }
 
     /// <summary>The configuration in force, with conflicts resolved. It cannot be changed any more.</summary>
@@ -125,6 +127,12 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
     /// <summary>The open files.</summary>
     public HandleStore Handles => _handles;
+
+    /// <summary>How many descriptors are open for longer than a request.</summary>
+    internal int HeldFds => _budget.Held;
+
+    /// <inheritdoc/>
+    public void Attach(in SessionServices services) => _services = services;
 
     /// <summary>
     /// Prepares the root, with a lookup count of 2. INIT does it unless <see cref="PassthroughConfig.DoImport"/> is
@@ -163,9 +171,8 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
         using (fd)
         {
-            byte empty = 0;
             StatxBuffer stat;
-            int status = Sys.Statx(fd.Value, &empty, Constants.AT_EMPTY_PATH, StatMask, &stat);
+            int status = HostStat.Of(fd.Value, &stat);
             if (status < 0)
             {
                 return (Errno)(-status);
@@ -246,14 +253,14 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     public void Destroy(in RequestContext context)
     {
         _handles.Clear();
-        _backing?.Clear();
+        _backed.Clear();
         _kept.Clear();
         _locks.Clear();
         _inodes.ForgetAll();
-        Reach("Destroy: cleared");
+        TestPoint("Destroy: cleared");
 
-        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF. In a
-        // Vfs that is no fault: the directory may go when it has been unmounted, and a mount prepares the root anew.
+        // The root is there again for whoever comes next; if it cannot be, the log says so and every node is EBADF. In
+        // a Vfs that is no fault: the directory may go when it has been unmounted, and a mount prepares the root anew.
         Errno result = Config.DoImport ? Import() : OpenRoot();
         if (result != Errno.OK && !Config.DoImport)
         {
@@ -279,13 +286,11 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
 
         using (fd)
         {
-            byte* name = stackalloc byte[ProcSelfFd.PathSize];
-            ProcSelfFd.Format(fd.Value, name);
             byte* target = stackalloc byte[Linux.PATH_MAX];
-            int length = Sys.ReadLinkAt(_proc.Fd, name, target, Linux.PATH_MAX);
-            if (length is < 0 or Linux.PATH_MAX)
+            int length = _proc.ReadLink(fd.Value, target);
+            if (length < 0)
             {
-                return length < 0 ? (Errno)(-length) : Errno.ENAMETOOLONG;
+                return (Errno)(-length);
             }
 
             path = Encoding.UTF8.GetString(target, length);
@@ -296,9 +301,9 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <summary>Closes every file descriptor. No call may be under way.</summary>
     public void Dispose()
     {
-        EndBudget();
+        _budget.End();
         _handles.Dispose();
-        _backing?.Clear();
+        _backed.Clear();
         _kept.Dispose();
         _locks.Dispose();
         _inodes.Dispose();
@@ -339,23 +344,13 @@ public sealed partial class PassthroughFileSystem : IBackendFileSystem, IStatefu
     /// <summary>From here on the client acts on these.</summary>
     private void Agree(InitFlags accepted)
     {
-        _accepted = accepted;
-        _setIdBits = NewSetIdBits(accepted);
-        StartBacking(accepted);
-        _writeback = accepted.HasFlag(InitFlags.FUSE_WRITEBACK_CACHE);
-        _noOpen = accepted.HasFlag(InitFlags.FUSE_NO_OPEN_SUPPORT);
-        _noOpendir = accepted.HasFlag(InitFlags.FUSE_NO_OPENDIR_SUPPORT);
-        _inodeDax = accepted.HasFlag(InitFlags.FUSE_HAS_INODE_DAX);
-        _submounts = accepted.HasFlag(InitFlags.FUSE_SUBMOUNTS);
-        _dontMask = accepted.HasFlag(InitFlags.FUSE_DONT_MASK);
-        _posixLocks = accepted.HasFlag(InitFlags.FUSE_POSIX_LOCKS);
-        _directMayMap = accepted.HasFlag(InitFlags.FUSE_DIRECT_IO_ALLOW_MMAP);
+        _backed.Start(accepted, _services);
+        _negotiated = Negotiate(accepted);
     }
 
-    /// <summary>What decides of set-id bits in a session; with nothing agreed on, outside of one.</summary>
-    private SetIdBits NewSetIdBits(InitFlags accepted) => new(
+    private Negotiated Negotiate(InitFlags accepted) => new(accepted, new SetIdBits(
         _identity, _services.Notifications, Config.CheckPermissions || _services.HasLocalCallers,
-        accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2));
+        accepted.HasFlag(InitFlags.FUSE_HANDLE_KILLPRIV_V2)));
 
     /// <summary>Whether a thread that has become the caller where the host checks is the server's still.</summary>
     private bool IsServerFor(in RequestContext context) =>

@@ -44,6 +44,18 @@ internal sealed unsafe class ProcSelfFd : IDisposable
         return Sys.OpenAt(_fd, name, (flags | Linux.O_CLOEXEC) & ~Linux.O_NOFOLLOW);
     }
 
+    /// <summary>
+    /// Reads the path of what <paramref name="fd"/> refers to. Returns its length, or the error negated: ENAMETOOLONG
+    /// for one that is not shorter than PATH_MAX, for which there must be room.
+    /// </summary>
+    public int ReadLink(int fd, byte* target)
+    {
+        byte* name = stackalloc byte[PathSize];
+        Format(fd, name);
+        int length = Sys.ReadLinkAt(_fd, name, target, Linux.PATH_MAX);
+        return length == Linux.PATH_MAX ? -(int)Errno.ENAMETOOLONG : length;
+    }
+
     /// <summary>Puts the name below this directory with a NUL into <paramref name="name"/>.</summary>
     public static void Format(int fd, byte* name)
     {

@@ -149,10 +149,9 @@ internal sealed unsafe class SetIdBits(
 
     private static uint BitsOf(int fd, out uint group)
     {
-        byte empty = 0;
         StatxBuffer stat;
         const uint Mask = Constants.STATX_TYPE | Constants.STATX_MODE | Constants.STATX_GID;
-        bool known = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Mask, &stat) == 0;
+        bool known = Sys.StatxFd(fd, Mask, &stat) == 0;
         group = known ? stat.stx_gid : ProcessIdentity.NoId;
         return known ? stat.stx_mode : Both;
     }

@@ -177,12 +177,12 @@ public sealed partial class Vfs
         _table = BuildTable();
     }
 
-    private MountTable BuildTable()
+    private MountSlots BuildTable()
     {
         Dictionary<string, MountSlot> live = LiveMounts().Where(mount => mount.Path != VfsPath.Root)
             .ToDictionary(mount => mount.Path, mount => mount.Slot, StringComparer.Ordinal);
         PseudoTree tree = _numbers.Build(live);
-        var slots = new MountSlot[MountTable.Size];
+        var slots = new MountSlot[MountSlots.Size];
         for (int i = 0; i < slots.Length; i++)
         {
             slots[i] = _mounts[i]?.Slot ?? MountSlot.Unused;
@@ -194,7 +194,7 @@ public sealed partial class Vfs
             slots[0] = MountSlot.OfPseudo(pseudo);
         }
 
-        return new MountTable(slots, pseudo);
+        return new MountSlots(slots, pseudo);
     }
 
     private VfsMount Prepare(string path, int index, IBackendFileSystem fileSystem, out InitFlags accepted)

@@ -46,7 +46,7 @@ public sealed partial class Vfs : IStatefulFileSystem
 
     // Guards all that changes the mounts. No request but INIT and DESTROY takes it.
     private readonly Lock _lock = new();
-    private readonly VfsMount?[] _mounts = new VfsMount?[MountTable.Size];
+    private readonly VfsMount?[] _mounts = new VfsMount?[MountSlots.Size];
     private readonly PseudoNumbers _numbers = new();
     private readonly ILogger _logger;
     private int _lastIndex;
@@ -59,7 +59,7 @@ public sealed partial class Vfs : IStatefulFileSystem
     private InitFlags? _session;
 
     // What requests see: they read it once and it never changes.
-    private volatile MountTable _table;
+    private volatile MountSlots _table;
 
     /// <summary>An empty tree.</summary>
     /// <param name="options">How it behaves; null for the defaults.</param>
@@ -122,7 +122,7 @@ public sealed partial class Vfs : IStatefulFileSystem
     private Request Enter(ref NodeId node)
     {
         RequestThread thread = RequestThread.Current;
-        MountTable table = _table;
+        MountSlots table = _table;
         MountSlot slot = table.Slots[node.Value >> IndexShift];
         thread.Enter(slot);
         while (_table != table)
@@ -162,7 +162,7 @@ public sealed partial class Vfs : IStatefulFileSystem
 
     internal void NodeTooLarge(MountSlot slot, NodeId node)
     {
-        if (slot.Mount is { } mount && mount.MaySayNodeTooLarge())
+        if (slot.Mount is { } mount && mount.MayLogNodeTooLarge())
         {
             VfsLog.NodeTooLarge(_logger, mount.Path, node);
         }

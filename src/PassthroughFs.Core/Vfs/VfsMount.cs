@@ -24,7 +24,7 @@ public sealed class VfsMount : IThreadPoolWorkItem
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _state;
     private int _reclaim;
-    private bool _saidNodeTooLarge;
+    private bool _loggedNodeTooLarge;
 
     internal VfsMount(Vfs owner, string path, int index, in Entry root)
     {
@@ -75,7 +75,7 @@ public sealed class VfsMount : IThreadPoolWorkItem
         Interlocked.Exchange(ref _reclaim, 1) == 0;
 
     /// <summary>Once.</summary>
-    internal bool MaySayNodeTooLarge() => !Interlocked.Exchange(ref _saidNodeTooLarge, true);
+    internal bool MayLogNodeTooLarge() => !Interlocked.Exchange(ref _loggedNodeTooLarge, true);
 
     internal void SetReleased()
     {

@@ -105,7 +105,7 @@ public sealed class StoreProperties : DescriptorCheck
     private static bool CloseDescriptor(InodeStore store, NodeId node, KernelHandle handle)
     {
         int[] picked = new int[store.Count];
-        int count = store.PickCold(picked, 1, insists: true);
+        int count = store.PickCold(picked, 1, takesUsed: true);
         bool isClosed = false;
         foreach (int slot in picked.AsSpan(0, count))
         {
@@ -127,7 +127,7 @@ public sealed class StoreProperties : DescriptorCheck
     private static InodeStore Successor(InodeStore store)
     {
         var state = new NodeState();
-        state.Mounts.Add(new SavedMount(new HostMount([], 1, 2, new KernelHandle(1, [1]), true, 3), 4));
+        state.Mounts.Add(new SavedHostMount(new HostMount([], 1, 2, new KernelHandle(1, [1]), true, 3), 4));
         state.Inodes.AddRange(store.Snapshot(out ulong nextNode, out _));
         state.NextNode = nextNode;
         store.Allocator?.Save(state);

@@ -26,6 +26,7 @@ public sealed class NoTraceTests
 
         // And that they would have been found.
         Assert.Contains("Interleaving", Traces(typeof(InodeStore).Assembly.Location), StringComparison.Ordinal);
+        Assert.Contains("TestPoint", Traces(typeof(InodeStore).Assembly.Location), StringComparison.Ordinal);
         Assert.Contains("at zero", Traces(typeof(InodeStore).Assembly.Location), StringComparison.Ordinal);
     }
 
@@ -39,7 +40,7 @@ public sealed class NoTraceTests
             .Where(name => name == "Interleaving")];
         string[] methods = [.. metadata.MethodDefinitions
             .Select(method => metadata.GetString(metadata.GetMethodDefinition(method).Name))
-            .Where(name => name == "Reach")];
+            .Where(name => name == "TestPoint")];
         string[] texts = bytes.AsSpan().IndexOf(Encoding.Unicode.GetBytes("InodeStore.Forget: at zero")) >= 0
             ? ["at zero"] : [];
         return string.Join(", ", types.Concat(methods).Concat(texts));

@@ -75,7 +75,7 @@ internal sealed partial class BackingTable(
         if (!joined)
         {
             int registered = Register(fd);
-            Reach("BackingTable.Open: registered");
+            TestPoint("BackingTable.Open: registered");
             id = Join(node, registered, canMapToWrite, out tell);
             if (registered != 0 && registered != id)
             {
@@ -195,7 +195,7 @@ internal sealed partial class BackingTable(
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     private int Register(int fd)
     {

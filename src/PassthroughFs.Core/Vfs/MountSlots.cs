@@ -3,7 +3,7 @@ namespace PassthroughFs.Core.Vfs;
 /// <summary>What requests see of the mounts, at one moment. Never changes; a change is another one.</summary>
 /// <param name="slots">One for each value of a NodeId's top byte.</param>
 /// <param name="pseudo">The directories down to the mounts.</param>
-internal sealed class MountTable(MountSlot[] slots, PseudoFileSystem pseudo)
+internal sealed class MountSlots(MountSlot[] slots, PseudoFileSystem pseudo)
 {
     public const int Size = 256;
 

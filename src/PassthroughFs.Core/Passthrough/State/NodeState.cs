@@ -6,7 +6,7 @@ namespace PassthroughFs.Core.Passthrough;
 internal sealed class NodeState
 {
     /// <summary>The mounts; the first is the root's.</summary>
-    public List<SavedMount> Mounts { get; } = [];
+    public List<SavedHostMount> Mounts { get; } = [];
 
     /// <summary>The next NodeId that is counted.</summary>
     public ulong NextNode { get; set; }
@@ -27,4 +27,4 @@ internal sealed class NodeState
 }
 
 /// <summary>A mount, and the number that the kernel had given it.</summary>
-internal readonly record struct SavedMount(HostMount Host, ulong MountId);
+internal readonly record struct SavedHostMount(HostMount Host, ulong MountId);

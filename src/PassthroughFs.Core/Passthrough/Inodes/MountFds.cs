@@ -163,7 +163,7 @@ internal sealed partial class MountFds
             }
         }
 
-        Reach("MountFds.Release: counted");
+        TestPoint("MountFds.Release: counted");
         Close(fd);
     }
 
@@ -305,7 +305,7 @@ internal sealed partial class MountFds
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     private static void Close(int fd)
     {

@@ -36,7 +36,7 @@ public sealed partial class InodeStore
         int index;
         try
         {
-            Reach("InodeStore.Remember: memory");
+            TestPoint("InodeStore.Remember: memory");
             index = _table.Take();
         }
         catch (OutOfMemoryException)
@@ -183,10 +183,9 @@ public sealed partial class InodeStore
             }
         }
 
-        // Sound: the buffer and the path live until the call returns.
+        // Sound: the buffer lives until the call returns.
         StatxBuffer stat;
-        byte empty = 0;
-        int result = Sys.Statx(fd, &empty, Constants.AT_EMPTY_PATH, Constants.STATX_NLINK, &stat);
+        int result = Sys.StatxFd(fd, Constants.STATX_NLINK, &stat);
         if (isOwn)
         {
             _ = Sys.Close(fd);

@@ -1,6 +1,7 @@
 using System;
 using System.Buffers;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Wrappers;
 
 namespace PassthroughFs.Core.Vfs;
 

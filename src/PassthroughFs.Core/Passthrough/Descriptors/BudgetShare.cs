@@ -10,49 +10,49 @@ namespace PassthroughFs.Core.Passthrough;
 internal static class BudgetShare
 {
     private static readonly Lock s_lock = new();
-    private static PassthroughFileSystem[] s_all = [];
+    private static DescriptorBudget[] s_all = [];
 
     /// <summary>How many descriptors they hold together.</summary>
-    public static int HeldFds
+    public static int Held
     {
         get
         {
             int sum = 0;
-            foreach (PassthroughFileSystem fs in Volatile.Read(ref s_all))
+            foreach (DescriptorBudget budget in Volatile.Read(ref s_all))
             {
-                sum += fs.HeldFds;
+                sum += budget.Held;
             }
 
             return sum;
         }
     }
 
-    public static void Join(PassthroughFileSystem fs)
+    public static void Join(DescriptorBudget budget)
     {
         lock (s_lock)
         {
-            if (Array.IndexOf(s_all, fs) < 0)
+            if (Array.IndexOf(s_all, budget) < 0)
             {
-                Volatile.Write(ref s_all, [.. s_all, fs]);
+                Volatile.Write(ref s_all, [.. s_all, budget]);
             }
         }
     }
 
-    public static void Leave(PassthroughFileSystem fs)
+    public static void Leave(DescriptorBudget budget)
     {
         lock (s_lock)
         {
-            Volatile.Write(ref s_all, Array.FindAll(s_all, other => other != fs));
+            Volatile.Write(ref s_all, Array.FindAll(s_all, other => other != budget));
         }
     }
 
     /// <summary>Closes descriptors of inodes of the file system that has most; returns how many.</summary>
     public static int CloseCold(int count)
     {
-        PassthroughFileSystem? richest = null;
-        foreach (PassthroughFileSystem fs in Volatile.Read(ref s_all))
+        DescriptorBudget? richest = null;
+        foreach (DescriptorBudget budget in Volatile.Read(ref s_all))
         {
-            richest = richest is null || fs.Inodes.FdCount > richest.Inodes.FdCount ? fs : richest;
+            richest = richest is null || budget.InodeFds > richest.InodeFds ? budget : richest;
         }
 
         if (richest?.TryVisit() != true)
@@ -60,7 +60,7 @@ internal static class BudgetShare
             return 0;
         }
 
-        int closed = richest.CloseCold(count, insists: true);
+        int closed = richest.CloseCold(count, takesUsed: true);
         richest.EndVisit();
         return closed;
     }

@@ -2,7 +2,7 @@ using System;
 using System.Buffers.Binary;
 using PassthroughFs.Core.Api;
 
-namespace PassthroughFs.Core.Vfs;
+namespace PassthroughFs.Core.Wrappers;
 
 /// <summary>The value of the extended attributes that are POSIX ACLs (<c>linux/posix_acl_xattr.h</c>).</summary>
 internal static class PosixAcl

@@ -29,7 +29,7 @@ public sealed partial class InodeStore
             return;
         }
 
-        Reach("InodeStore.Forget: at zero");
+        TestPoint("InodeStore.Forget: at zero");
         int remembered;
         lock (_lock)
         {
@@ -44,10 +44,10 @@ public sealed partial class InodeStore
             remembered = Remember(slot);
         }
 
-        Reach("InodeStore.Forget: removed");
+        TestPoint("InodeStore.Forget: removed");
         if (remembered != 0 && _removals != _table[slot].Removals && IsDeleted(inode))
         {
-            Reach("InodeStore.Forget: deleted");
+            TestPoint("InodeStore.Forget: deleted");
             ForgetMapping(inode.Key, inode.Handle);
         }
 

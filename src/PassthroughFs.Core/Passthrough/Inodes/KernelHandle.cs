@@ -1,6 +1,8 @@
 using System;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Interop;
 
 namespace PassthroughFs.Core.Passthrough;
 
@@ -66,6 +68,35 @@ public readonly struct KernelHandle : IEquatable<KernelHandle>
         hash.Add(Type);
         hash.AddBytes(Bytes);
         return hash.ToHashCode();
+    }
+
+    /// <summary>The handle of what a descriptor refers to. Returns 0, or the error negated.</summary>
+    /// <param name="fd">The descriptor.</param>
+    /// <param name="handle">The handle.</param>
+    /// <param name="mountId">The host's id of the mount.</param>
+    internal static unsafe int TryGet(int fd, out KernelHandle handle, out int mountId)
+    {
+        byte empty = 0;
+        return TryGet(fd, &empty, Constants.AT_EMPTY_PATH, out handle, out mountId);
+    }
+
+    /// <summary>As above, of a name; EOPNOTSUPP for a handle that is longer than <see cref="MaxLength"/>.</summary>
+    internal static unsafe int TryGet(int directory, byte* name, int flags, out KernelHandle handle, out int mountId)
+    {
+        Unsafe.SkipInit(out FileHandleBuffer buffer);
+        buffer.handle_bytes = FileHandleBytes.MaxBytes;
+        int mount;
+        int result = Sys.NameToHandleAt(directory, name, &buffer, &mount, flags);
+        mountId = mount;
+        if (result == 0 && buffer.handle_bytes is > 0 and <= KernelHandle.MaxLength)
+        {
+            handle = new KernelHandle(
+                buffer.handle_type, ((ReadOnlySpan<byte>)buffer.f_handle)[..(int)buffer.handle_bytes]);
+            return 0;
+        }
+
+        handle = KernelHandle.None;
+        return result < 0 ? result : -(int)Errno.EOPNOTSUPP;
     }
 
     /// <summary>

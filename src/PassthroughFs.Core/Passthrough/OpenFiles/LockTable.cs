@@ -226,7 +226,7 @@ internal sealed partial class LockTable : IDisposable
     public void Dispose() => Clear();
 
     /// <summary>A point at which a test can say that memory is out; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     private LockFile? TryAdd(ulong node, ulong owner, Handle handle, int fd)
     {
@@ -240,7 +240,7 @@ internal sealed partial class LockTable : IDisposable
             var file = new LockFile(node, owner, fd);
             file.Pins.Start();
             file.Pins.TryAdd();
-            Reach("LockTable.TryAdd: memory");
+            TestPoint("LockTable.TryAdd: memory");
             _files.Add((node, owner), file);
             if (TryBind(file, handle))
             {
@@ -283,7 +283,7 @@ internal sealed partial class LockTable : IDisposable
             }
 
             files.Add(file);
-            Reach("LockTable.TryBind: memory");
+            TestPoint("LockTable.TryBind: memory");
             file.Handles.Add(handle.Value);
             AddWays(1);
             return true;

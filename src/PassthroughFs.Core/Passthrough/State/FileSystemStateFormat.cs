@@ -67,7 +67,7 @@ internal static class FileSystemStateFormat
             writer.Bool(mount.Host is not null);
             if (mount.Host is not null)
             {
-                writer.Write(new SavedMount(mount.Host, (ulong)mount.Id));
+                writer.Write(new SavedHostMount(mount.Host, (ulong)mount.Id));
             }
         }
 

@@ -87,7 +87,7 @@ public sealed partial class InodeStore : IDisposable
     public HostInode Get(NodeId node)
     {
         int slot = _table.Find(node, InodeTable.MaxSteps);
-        Reach("InodeStore.Get: found");
+        TestPoint("InodeStore.Get: found");
         if (slot != 0 && TryPin(slot, node))
         {
             _table[slot].Touch();
@@ -207,7 +207,7 @@ public sealed partial class InodeStore : IDisposable
             return;
         }
 
-        Reach("InodeStore.Unpin: unused");
+        TestPoint("InodeStore.Unpin: unused");
         Close(unpinned.Fd, unpinned.Mount);
         lock (_lock)
         {
@@ -217,7 +217,7 @@ public sealed partial class InodeStore : IDisposable
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     private bool TryLookup(
         in InodeKey key, ulong birth, in KernelHandle handle, out NodeId node, out bool isDisputed)
@@ -229,14 +229,14 @@ public sealed partial class InodeStore : IDisposable
             return false;
         }
 
-        Reach("InodeStore.TryLookup: found");
+        TestPoint("InodeStore.TryLookup: found");
         ref InodeSlot found = ref _table[slot];
         if (!found.TryPin())
         {
             return false;
         }
 
-        Reach("InodeStore.TryLookup: pinned");
+        TestPoint("InodeStore.TryLookup: pinned");
         bool isIt = found.Is(key, handle) && (birth == 0 || found.Birth == 0 || found.Birth == birth) &&
             found.TryAddLookup();
         found.Touch();
@@ -357,7 +357,7 @@ public sealed partial class InodeStore : IDisposable
 
     private void Insert(in NewInode inode, NodeId node, ulong lookups)
     {
-        Reach("InodeStore.Insert: memory");
+        TestPoint("InodeStore.Insert: memory");
         int index = _table.Take();
         ref InodeSlot slot = ref _table[index];
         slot.Node = node.Value;

@@ -1,5 +1,6 @@
 using System;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Wrappers;
 
 namespace PassthroughFs.Core.Vfs;
 

@@ -96,13 +96,13 @@ public sealed partial class HandleStore : IDisposable
     public OpenFile Get(Handle handle, NodeId node)
     {
         OpenFileSlot? slot = Find(handle);
-        Reach("HandleStore.Get: found");
+        TestPoint("HandleStore.Get: found");
         if (slot is null || !slot.TryPin())
         {
             return default;
         }
 
-        Reach("HandleStore.Get: pinned");
+        TestPoint("HandleStore.Get: pinned");
 
         if (slot.Handle == handle.Value && slot.Node == node.Value && Volatile.Read(ref slot.IsOpen))
         {
@@ -158,7 +158,7 @@ public sealed partial class HandleStore : IDisposable
             return;
         }
 
-        Reach("HandleStore.Unpin: unused");
+        TestPoint("HandleStore.Unpin: unused");
         _ = Sys.Close(slot.Fd);
         lock (_lock)
         {
@@ -168,7 +168,7 @@ public sealed partial class HandleStore : IDisposable
     }
 
     /// <summary>A point at which a test can stop this thread; nothing in a build without them.</summary>
-    static partial void Reach(string point);
+    static partial void TestPoint(string point);
 
     private void End(OpenFileSlot? slot)
     {
@@ -238,7 +238,7 @@ public sealed partial class HandleStore : IDisposable
 
     private void Grow()
     {
-        Reach("HandleStore.Grow: memory");
+        TestPoint("HandleStore.Grow: memory");
 
         // Readers index the array without the lock, so it is replaced, not resized.
         var slots = new OpenFileSlot?[Math.Max(64, _slots.Length * 2)];
@@ -264,7 +264,7 @@ public sealed partial class HandleStore : IDisposable
         }
 
         index = _used;
-        Reach("HandleStore.Take: memory");
+        TestPoint("HandleStore.Take: memory");
         Volatile.Write(ref _slots[index], new OpenFileSlot { Handle = _usesBefore | (uint)index });
         _used++;
         return index;

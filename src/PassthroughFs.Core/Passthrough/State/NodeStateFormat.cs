@@ -78,7 +78,7 @@ internal static class NodeStateFormat
         return state.Mounts.Count > 0 ? state : throw StateReader.Damaged();
     }
 
-    internal static void Write(this StateWriter writer, SavedMount mount)
+    internal static void Write(this StateWriter writer, SavedHostMount mount)
     {
         HostMount host = mount.Host;
         byte[] path = host.Path ?? [];
@@ -139,7 +139,7 @@ internal static class NodeStateFormat
         };
     }
 
-    internal static SavedMount Mount(this ref SectionReader reader)
+    internal static SavedHostMount Mount(this ref SectionReader reader)
     {
         byte[] path = reader.Raw(reader.U16()).ToArray();
         ulong type = reader.U64();
@@ -147,7 +147,7 @@ internal static class NodeStateFormat
         ulong dev = reader.U64();
         ulong id = reader.U64();
         bool isMountRoot = reader.Bool();
-        return new SavedMount(new HostMount(path, type, fileSystem, reader.Handle(), isMountRoot, dev), id);
+        return new SavedHostMount(new HostMount(path, type, fileSystem, reader.Handle(), isMountRoot, dev), id);
     }
 
     internal static void ReadNumbers(StateReader sections, NodeState state)

@@ -1,7 +1,8 @@
 using System;
 using PassthroughFs.Core.Api;
+using PassthroughFs.Core.Vfs;
 
-namespace PassthroughFs.Core.Vfs;
+namespace PassthroughFs.Core.Wrappers;
 
 /// <summary>Translates the owners in a listing with attributes. Open only while one runs.</summary>
 internal sealed class IdMappedSink : DirectorySink

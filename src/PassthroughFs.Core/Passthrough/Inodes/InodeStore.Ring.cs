@@ -32,9 +32,9 @@ public sealed partial class InodeStore
     /// </summary>
     /// <param name="picked">Gets their slots.</param>
     /// <param name="chances">How many are passed over because they were used.</param>
-    /// <param name="insists">After that take them all the same, instead of none.</param>
+    /// <param name="takesUsed">After that take them all the same, instead of none.</param>
     /// <returns>How many there are.</returns>
-    internal int PickCold(Span<int> picked, int chances, bool insists)
+    internal int PickCold(Span<int> picked, int chances, bool takesUsed)
     {
         int count = 0;
         lock (_lock)
@@ -51,7 +51,7 @@ public sealed partial class InodeStore
                     continue;
                 }
 
-                if (slot.IsUsed && !insists)
+                if (slot.IsUsed && !takesUsed)
                 {
                     break;
                 }
