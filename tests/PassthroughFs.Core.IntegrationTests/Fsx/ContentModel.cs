@@ -27,10 +27,19 @@ internal sealed class ContentModel(int capacity)
     public ReadOnlySpan<byte> Last => _last.AsSpan(0, Size);
 
     /// <summary>Data that the host has.</summary>
-    public void Store(int offset, ReadOnlySpan<byte> data)
+    /// <param name="offset">Where they are.</param>
+    /// <param name="data">The data; none change nothing.</param>
+    /// <param name="reaches">Whether the host's file reaches so far. A punch leaves its size, which may be less than the
+    /// client's as long as that has not written everything.</param>
+    public void Store(int offset, ReadOnlySpan<byte> data, bool reaches = true)
     {
+        if (data.IsEmpty)
+        {
+            return;
+        }
+
         Grow(offset + data.Length);
-        SizeOnHost = Math.Max(SizeOnHost, offset + data.Length);
+        SizeOnHost = reaches ? Math.Max(SizeOnHost, offset + data.Length) : SizeOnHost;
         data.CopyTo(_last.AsSpan(offset));
         _isOpen.AsSpan(offset, data.Length).Clear();
         _pending.AsSpan(offset, data.Length).Clear();

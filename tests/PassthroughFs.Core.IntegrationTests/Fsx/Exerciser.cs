@@ -34,6 +34,9 @@ internal sealed unsafe partial class Exerciser : IDisposable
     private readonly Queue<string> _done = new();
     private readonly AlignedBuffer _buffer = new(Capacity);
     private int _fd = -1, _append = -1, _direct = -1;
+
+    // How far the host's file may reach beyond the client's end, after a direct write that failed half-way.
+    private int _leftUntil;
     private long _number;
 
     /// <param name="path">The file, through the mount.</param>
@@ -172,6 +175,7 @@ internal sealed unsafe partial class Exerciser : IDisposable
         Note("truncate", size, 0);
         if (Try("truncate", Native.FTruncate(_fd, size) == 0))
         {
+            _leftUntil = 0;
             _model.SetSize(size);
         }
     }
@@ -207,7 +211,7 @@ internal sealed unsafe partial class Exerciser : IDisposable
             byte[] zeros = new byte[Math.Min(end, ok ? end : before) - offset];
             if (ok)
             {
-                _model.Store(offset, zeros);
+                _model.Store(offset, zeros, reaches: (mode & KeepSize) == 0);
             }
             else
             {
@@ -261,12 +265,13 @@ internal sealed unsafe partial class Exerciser : IDisposable
     {
         _model.Synchronised(0, _model.Size);
         byte[] content = File.ReadAllBytes(_host);
-        if (content.Length > _model.Size || content.Length < (_mayFail ? _model.SizeOnHost : _model.Size))
+        int least = _mayFail ? _model.SizeOnHost : _model.Size;
+        if (content.Length > Math.Max(_leftUntil, _model.Size) || content.Length < least)
         {
-            throw Fault($"on the host: {content.Length} bytes instead of {_model.Size}");
+            throw Fault($"on the host: {content.Length} bytes instead of {least} to {_model.Size}");
         }
 
-        Check(0, content, "on the host");
+        Check(0, content.AsSpan(0, Math.Min(content.Length, _model.Size)), "on the host");
     }
 
     private void Forget()
