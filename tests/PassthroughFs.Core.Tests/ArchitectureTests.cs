@@ -121,6 +121,23 @@ public sealed class ArchitectureTests
             places);
     }
 
+    [Theory]
+    [InlineData("Symlink")]
+    [InlineData("Fallocate")]
+    [InlineData("SetXattr")]
+    [InlineData("SyncFs")]
+    public void Whoever_adds_an_operation_is_told_of_every_place(string operation)
+    {
+        string guide = File.ReadAllText(Path.Combine(Repository.Root, "CONTRIBUTING.md"));
+        guide = guide[guide.IndexOf("## How to add an operation", StringComparison.Ordinal)..];
+        string pattern = $@"\b({operation}\(|FUSE_{operation.ToUpperInvariant()}\b)";
+        string[] places = [.. Files().Where(file => Regex.IsMatch(file.Text, pattern))
+            .Select(file => $"{file.Folder}/{file.Name}")
+            .Select(file => Regex.Replace(file, @"(Sys|PassthroughFileSystem|/Vfs|FuseWorker)\.[A-Z]\w*\.", "$1.<Family>."))];
+        Assert.InRange(places.Length, 8, int.MaxValue);
+        Assert.All(places, place => Assert.Contains($"`{place}`", guide, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void A_project_uses_only_the_projects_below_it()
     {
