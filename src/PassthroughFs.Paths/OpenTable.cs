@@ -65,13 +65,15 @@ internal sealed class OpenTable(int most)
     }
 
     /// <summary>Takes everything away and disposes of it.</summary>
-    public void Clear()
+    /// <param name="tree">Where it counts as open.</param>
+    public void Clear(PathTree tree)
     {
         foreach (KeyValuePair<ulong, IOpened> item in _opened)
         {
             if (_opened.TryRemove(item.Key, out IOpened? opened))
             {
                 Interlocked.Decrement(ref _count);
+                tree.CountOpen(opened.Node, -1);
                 opened.Dispose();
             }
         }

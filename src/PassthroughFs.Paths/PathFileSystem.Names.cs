@@ -17,7 +17,7 @@ public abstract partial class PathFileSystem
 
     void IFileSystem.Destroy(in RequestContext context)
     {
-        _open.Clear();
+        _open.Clear(_tree);
         _tree.ForgetAll();
         OnSessionEnded();
     }

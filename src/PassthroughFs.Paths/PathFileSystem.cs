@@ -200,7 +200,7 @@ public abstract partial class PathFileSystem : IFileSystem, IDisposable
     {
         if (disposing)
         {
-            _open.Clear();
+            _open.Clear(_tree);
         }
     }
 }

@@ -36,6 +36,18 @@ public sealed class PathFileSystemTests
     }
 
     [Fact]
+    public void After_a_session_nothing_is_known_or_open()
+    {
+        using var fs = new TreeFileSystem();
+        Create(fs, "f", out _);
+        Entry directory = Mkdir(fs, "d");
+        Assert.Equal(Errno.OK, Api(fs).OpenDir(s_context, directory.Node, 0, out _));
+        Api(fs).Destroy(s_context);
+        Assert.Equal((1, 0), (fs.NodeCount, fs.OpenCount));
+        Assert.Equal(Errno.OK, Api(fs).Lookup(s_context, NodeId.Root, "f", out _));
+    }
+
+    [Fact]
     public void A_name_that_is_not_UTF8_is_EILSEQ()
     {
         using var fs = new TreeFileSystem();
@@ -109,6 +121,29 @@ public sealed class PathFileSystemTests
         }
 
         Assert.Equal((Errno.ENAMETOOLONG, 20), (error, depth));
+    }
+
+    [Fact]
+    public void A_path_that_is_known_costs_no_allocation()
+    {
+        using var fs = new LeastFileSystem();
+        Assert.Equal(0, GetAttrs());
+
+        long GetAttrs()
+        {
+            // The first ones compile.
+            long before = 0;
+            for (int i = 0; i < 20_000; i++)
+            {
+                before = i == 10_000 ? GC.GetAllocatedBytesForCurrentThread() : before;
+                if (Api(fs).GetAttr(s_context, NodeId.Root, Handle.None, out _) != Errno.OK)
+                {
+                    return -1;
+                }
+            }
+
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
     }
 
     private static IFileSystem Api(IFileSystem fs) => fs;
