@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Concurrent;
 using System.Collections.Generic;
+using System.Runtime.ExceptionServices;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Paths.Tree;
@@ -38,18 +39,22 @@ internal sealed class OpenTable(int most)
         _opened.TryGetValue(handle.Value, out IOpened? found) && found.Node.Id == node.Value ? found as T : null;
 
     /// <summary>A file of a node, whichever; null if none is open. Looks at all that is open.</summary>
-    public PathFile? FindAny(NodeId node)
+    public FileUse UseAny(NodeId node)
     {
         foreach (KeyValuePair<ulong, IOpened> item in _opened)
         {
-            if (item.Value.Node.Id == node.Value && item.Value is OpenedFile { File: var file })
+            if (item.Value.Node.Id == node.Value && item.Value is OpenedFile opened && opened.TryUse())
             {
-                return file;
+                return new FileUse(opened);
             }
         }
 
-        return null;
+        return default;
     }
+
+    /// <summary>The file of a Handle of a node, to be disposed of after the call; without one if it is none.</summary>
+    public FileUse Use(NodeId node, Handle handle) =>
+        Find<OpenedFile>(node, handle) is { } opened && opened.TryUse() ? new FileUse(opened) : default;
 
     /// <summary>Takes a Handle of a node away.</summary>
     public T? Remove<T>(NodeId node, Handle handle)
@@ -68,14 +73,29 @@ internal sealed class OpenTable(int most)
     /// <param name="tree">Where it counts as open.</param>
     public void Clear(PathTree tree)
     {
+        Exception? fault = null;
         foreach (KeyValuePair<ulong, IOpened> item in _opened)
         {
             if (_opened.TryRemove(item.Key, out IOpened? opened))
             {
                 Interlocked.Decrement(ref _count);
                 tree.CountOpen(opened.Node, -1);
-                opened.Dispose();
+                try
+                {
+                    opened.Dispose();
+                }
+#pragma warning disable CA1031 // The rest is closed all the same.
+                catch (Exception e)
+#pragma warning restore CA1031
+                {
+                    fault ??= e;
+                }
             }
+        }
+
+        if (fault is not null)
+        {
+            ExceptionDispatchInfo.Throw(fault);
         }
     }
 }
@@ -88,15 +108,52 @@ internal interface IOpened : IDisposable
 
 internal sealed class OpenedFile(PathNode node, PathFile file, uint flags) : IOpened
 {
+    private int _uses = 1;
+
     public PathNode Node => node;
 
     public bool MayRead => (flags & Linux.O_ACCMODE) != Linux.O_WRONLY;
 
     public bool MayWrite => (flags & Linux.O_ACCMODE) != Linux.O_RDONLY;
 
+    /// <summary>Begins a call of the file; false if it is closed.</summary>
+    public bool TryUse()
+    {
+        int uses = Volatile.Read(ref _uses);
+        while (uses > 0)
+        {
+            int seen = Interlocked.CompareExchange(ref _uses, uses + 1, uses);
+            if (seen == uses)
+            {
+                return true;
+            }
+
+            uses = seen;
+        }
+
+        return false;
+    }
+
     public PathFile File => file;
 
-    public void Dispose() => file.Dispose();
+    /// <summary>Ends a call, or the client's use: the last one closes the file.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Decrement(ref _uses) == 0)
+        {
+            file.Dispose();
+        }
+    }
+}
+
+/// <summary>An open file for the time of a call: it is not closed before this is disposed of.</summary>
+internal readonly struct FileUse(OpenedFile? opened) : IDisposable
+{
+    public OpenedFile? Opened => opened;
+
+    public PathFile? File => opened?.File;
+
+    public void Dispose() => opened?.Dispose();
 }
 
 internal sealed class OpenedDirectory(PathNode node) : IOpened

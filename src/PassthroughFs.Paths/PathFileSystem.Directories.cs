@@ -57,7 +57,8 @@ public abstract partial class PathFileSystem
         using (pin)
         {
             PathListing? listing = opened.Listing;
-            if (listing is null || offset == 0)
+            bool isNew = listing is null || offset == 0;
+            if (listing is null || isNew)
             {
                 listing = new PathListing();
                 error = pin.Path is { } path ? List(path, listing) : Errno.OK;
@@ -69,11 +70,12 @@ public abstract partial class PathFileSystem
                 opened.Listing = listing;
             }
 
-            return Deliver(pin, listing, offset, sink, withEntries);
+            return Deliver(pin, listing, offset, sink, withEntries, isNew);
         }
     }
 
-    private Errno Deliver(in PathPin pin, PathListing listing, ulong offset, DirectorySink sink, bool withEntries)
+    private Errno Deliver(
+        in PathPin pin, PathListing listing, ulong offset, DirectorySink sink, bool withEntries, bool isNew)
     {
         PathNode directory = pin.Node!;
         const uint DirectoryType = Linux.S_IFDIR >> TypeShift;
@@ -94,10 +96,18 @@ public abstract partial class PathFileSystem
                 break;
             }
 
-            if (withEntries && TryEnter(pin, item, out Entry entry))
+            if (withEntries)
             {
-                _ = sink.TryAdd(entry.Node.Value, at + 1, entry.Attributes.Mode >> TypeShift, name, entry);
-                continue;
+                Errno error = Enter(pin, item, isNew, out Entry entry);
+                if (error == Errno.OK)
+                {
+                    _ = sink.TryAdd(entry.Node.Value, at + 1, entry.Attributes.Mode >> TypeShift, name, entry);
+                }
+
+                if (error is Errno.OK or Errno.ENOENT)
+                {
+                    continue;
+                }
             }
 
             NodeId known = _tree.Find(directory, item.Name);
@@ -107,14 +117,20 @@ public abstract partial class PathFileSystem
         return Errno.OK;
     }
 
-    // What cannot be looked up is listed all the same, and the client hears why when it asks.
-    private bool TryEnter(in PathPin directory, PathListing.Item item, out Entry entry)
+    // What cannot be looked up is listed all the same, and the client hears why when it asks; what is gone is not.
+    // What a listing said of attributes counts in its first piece: later they may be old.
+    private Errno Enter(in PathPin directory, PathListing.Item item, bool isNew, out Entry entry)
     {
         entry = default;
+        if (directory.Path is not { } path)
+        {
+            return Errno.ESTALE;
+        }
+
         NodeAttributes attributes = item.Attributes ?? default;
-        return directory.Path is { } path
-            && (item.Attributes is not null ||
-                GetAttributes(PathNames.Join(path, item.Name), out attributes) == Errno.OK)
-            && Enter(directory, item.Name, attributes, out entry) == Errno.OK;
+        Errno error = isNew && item.Attributes is not null
+            ? Errno.OK
+            : GetAttributes(PathNames.Join(path, item.Name), out attributes);
+        return error == Errno.OK ? Enter(directory, item.Name, attributes, out entry) : error;
     }
 }

@@ -9,6 +9,8 @@ namespace PassthroughFs.Paths;
 /// <summary>Operations with nodes and open files.</summary>
 public abstract unsafe partial class PathFileSystem
 {
+    private const long MaxPiece = 1 << 30;
+
     private static readonly SetAttrRequest s_empty = new() { Valid = SetAttrFields.FATTR_SIZE };
 
     Errno IFileSystem.GetAttr(in RequestContext context, NodeId node, Handle handle, out AttrReply reply)
@@ -51,7 +53,8 @@ public abstract unsafe partial class PathFileSystem
                         : Errno.EINVAL;
                 }
 
-                error = FindFile(pin, handle)?.SetSize((long)request.Size) ?? Errno.ENOSYS;
+                using FileUse use = Use(pin, handle);
+                error = use.File?.SetSize((long)request.Size) ?? Errno.ENOSYS;
                 rest.Valid &= error == Errno.OK ? ~SetAttrFields.FATTR_SIZE : rest.Valid;
                 if (error is not (Errno.OK or Errno.ENOSYS))
                 {
@@ -105,10 +108,18 @@ public abstract unsafe partial class PathFileSystem
             }
 
             error = Open(pin.Path!, flags & ~(Linux.O_TRUNC | Linux.O_CREAT | Linux.O_EXCL), out PathFile? file);
-            if (error == Errno.OK && truncates)
+            try
             {
-                error = file?.SetSize(0) ?? Errno.EIO;
-                error = error == Errno.ENOSYS ? SetAttributes(pin.Path!, s_empty) : error;
+                if (error == Errno.OK && truncates)
+                {
+                    error = file?.SetSize(0) ?? Errno.EIO;
+                    error = error == Errno.ENOSYS ? SetAttributes(pin.Path!, s_empty) : error;
+                }
+            }
+            catch
+            {
+                file?.Dispose();
+                throw;
             }
 
             if (error != Errno.OK || file is null)
@@ -124,7 +135,8 @@ public abstract unsafe partial class PathFileSystem
     Errno IFileSystem.Read(
         in RequestContext context, NodeId node, Handle handle, in ReadRequest request, ref DataSink sink)
     {
-        if (_open.Find<OpenedFile>(node, handle) is not { MayRead: true } opened)
+        using FileUse use = _open.Use(node, handle);
+        if (use.Opened is not { MayRead: true } opened)
         {
             return Errno.EBADF;
         }
@@ -136,20 +148,26 @@ public abstract unsafe partial class PathFileSystem
             int used = sink.Peek(segments);
             foreach (ref readonly IoSegment segment in segments[..used])
             {
+                int length = (int)Math.Min(Math.Min((long)segment.Length, MaxPiece), long.MaxValue - offset);
+
                 // Sound: the sink's segments are the reply's memory, which stays for the time of the request.
-                Errno error = opened.File.Read(
-                    offset, new Span<byte>((void*)segment.Pointer, (int)segment.Length), out int count);
+                Errno error = opened.File.Read(offset, new Span<byte>(segment.Pointer, length), out int count);
                 if (error != Errno.OK)
                 {
                     return error;
                 }
 
-                count = Math.Clamp(count, 0, (int)segment.Length);
+                count = Math.Clamp(count, 0, length);
                 sink.Advance(count);
                 offset += count;
-                if (count < (int)segment.Length)
+                if (count < length || offset == long.MaxValue)
                 {
                     return Errno.OK;
+                }
+
+                if (length < (long)segment.Length)
+                {
+                    break;
                 }
             }
         }
@@ -160,7 +178,8 @@ public abstract unsafe partial class PathFileSystem
     Errno IFileSystem.Write(
         in RequestContext context, NodeId node, Handle handle, in WriteRequest request, ref DataSource source)
     {
-        if (_open.Find<OpenedFile>(node, handle) is not { } opened || (!opened.MayWrite && source.Remaining > 0))
+        using FileUse use = _open.Use(node, handle);
+        if (use.Opened is not { } opened || (!opened.MayWrite && source.Remaining > 0))
         {
             return Errno.EBADF;
         }
@@ -178,17 +197,23 @@ public abstract unsafe partial class PathFileSystem
             foreach (ref readonly IoSegment segment in segments[..used])
             {
                 // Sound: the source's segments are the request's memory, which stays for the time of the request.
+                int length = (int)Math.Min((long)segment.Length, MaxPiece);
                 Errno error = opened.File.Write(
-                    (long)request.Offset + source.Consumed,
-                    new ReadOnlySpan<byte>((void*)segment.Pointer, (int)segment.Length), out int count);
-                count = error == Errno.OK ? Math.Clamp(count, 0, (int)segment.Length) : 0;
+                    (long)request.Offset + source.Consumed, new ReadOnlySpan<byte>(segment.Pointer, length),
+                    out int count);
+                count = error == Errno.OK ? Math.Clamp(count, 0, length) : 0;
                 source.Advance(count);
-                if (count < (int)segment.Length)
+                if (count < length)
                 {
                     // A part is an answer to a program; what the client's cache has written would be lost.
                     return error == Errno.OK && (isCached || source.Consumed == 0) ? Errno.EIO
                         : source.Consumed > 0 && !isCached ? Errno.OK
                         : error;
+                }
+
+                if (length < (long)segment.Length)
+                {
+                    break;
                 }
             }
         }
@@ -196,11 +221,17 @@ public abstract unsafe partial class PathFileSystem
         return Errno.OK;
     }
 
-    Errno IFileSystem.Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner) =>
-        FindFile(node, handle)?.Flush() ?? Errno.EBADF;
+    Errno IFileSystem.Flush(in RequestContext context, NodeId node, Handle handle, LockOwner lockOwner)
+    {
+        using FileUse use = _open.Use(node, handle);
+        return use.File?.Flush() ?? Errno.EBADF;
+    }
 
-    Errno IFileSystem.Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync) =>
-        FindFile(node, handle)?.Synchronize(dataSync) ?? Errno.EBADF;
+    Errno IFileSystem.Fsync(in RequestContext context, NodeId node, Handle handle, bool dataSync)
+    {
+        using FileUse use = _open.Use(node, handle);
+        return use.File?.Synchronize(dataSync) ?? Errno.EBADF;
+    }
 
     Errno IFileSystem.Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
         Release<OpenedFile>(node, handle);
@@ -292,7 +323,8 @@ public abstract unsafe partial class PathFileSystem
     {
         reply = default;
         var node = new NodeId(pin.Node!.Id);
-        Errno error = FindFile(pin, handle)?.GetAttributes(out reply.Attributes) ?? Errno.ENOSYS;
+        using FileUse use = Use(pin, handle);
+        Errno error = use.File?.GetAttributes(out reply.Attributes) ?? Errno.ENOSYS;
         if (error == Errno.ENOSYS)
         {
             error = pin.Path is { } path ? GetAttributes(path, out reply.Attributes) : Errno.ESTALE;
@@ -313,6 +345,7 @@ public abstract unsafe partial class PathFileSystem
     private Errno Keep(NodeId node, PathFile file, uint flags, out OpenReply reply)
     {
         reply = default;
+        OpenReplyFlags replyFlags = file.ReplyFlags;
         PathNode? known = _tree.Get(node);
         Errno error = known is null ? Errno.EBADF : _open.Add(new OpenedFile(known, file, flags), out reply.Handle);
         if (error != Errno.OK)
@@ -322,7 +355,7 @@ public abstract unsafe partial class PathFileSystem
         }
 
         _tree.CountOpen(known!, 1);
-        reply.Flags = file.ReplyFlags;
+        reply.Flags = replyFlags;
         return Errno.OK;
     }
 
@@ -340,14 +373,12 @@ public abstract unsafe partial class PathFileSystem
     }
 
     // What was removed has no path to ask: any open file of it answers.
-    private PathFile? FindFile(in PathPin pin, Handle handle)
+    private FileUse Use(in PathPin pin, Handle handle)
     {
         var node = new NodeId(pin.Node!.Id);
-        return FindFile(node, handle) ?? (pin.Path is null ? _open.FindAny(node) : null);
+        FileUse use = handle.IsNone ? default : _open.Use(node, handle);
+        return use.File is null && pin.Path is null ? _open.UseAny(node) : use;
     }
-
-    private PathFile? FindFile(NodeId node, Handle handle) =>
-        handle.IsNone ? null : _open.Find<OpenedFile>(node, handle)?.File;
 
     private Errno PinPath(NodeId node, out PathPin pin)
     {

@@ -17,9 +17,15 @@ public abstract partial class PathFileSystem
 
     void IFileSystem.Destroy(in RequestContext context)
     {
-        _open.Clear(_tree);
-        _tree.ForgetAll();
-        OnSessionEnded();
+        try
+        {
+            _open.Clear(_tree);
+        }
+        finally
+        {
+            _tree.ForgetAll();
+            OnSessionEnded();
+        }
     }
 
     Errno IFileSystem.Lookup(in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, out Entry entry)
@@ -170,7 +176,7 @@ public abstract partial class PathFileSystem
         in RequestContext context, NodeId parent, ReadOnlySpan<byte> name, NodeId newParent,
         ReadOnlySpan<byte> newName, uint flags)
     {
-        if ((flags & ~(Linux.RENAME_NOREPLACE | Linux.RENAME_EXCHANGE)) != 0)
+        if (flags is not (0 or Linux.RENAME_NOREPLACE or Linux.RENAME_EXCHANGE))
         {
             return Errno.EINVAL;
         }
@@ -268,6 +274,12 @@ public abstract partial class PathFileSystem
 
         using (pin)
         {
+            uint type = pin.Child!.Type;
+            if (type != 0 && (type == Linux.S_IFDIR) != isDirectory)
+            {
+                return isDirectory ? Errno.ENOTDIR : Errno.EISDIR;
+            }
+
             error = isDirectory ? RemoveDirectory(pin.Path!) : RemoveFile(pin.Path!);
             if (error == Errno.OK)
             {

@@ -58,7 +58,8 @@ public abstract partial class PathFileSystem : IFileSystem, IDisposable
     /// <returns>ENOENT if nothing is there: the commonest answer of all.</returns>
     protected abstract Errno GetAttributes(string path, out NodeAttributes attributes);
 
-    /// <summary>Lists a directory, as a whole: at its OPENDIR, and again for who goes back to its start.</summary>
+    /// <summary>Lists a directory, as a whole: when it is first read, and again for who goes back to its
+    /// start.</summary>
     /// <param name="path">The directory's path.</param>
     /// <param name="listing">Takes the names.</param>
     protected abstract Errno List(string path, PathListing listing);

@@ -16,7 +16,10 @@ public sealed class PathListing
 
     internal IReadOnlyList<Item> Items => _items;
 
-    /// <summary>Adds a name and its attributes, which spares the client's next question for them.</summary>
+    /// <summary>
+    /// Adds a name and its attributes, which spares a question for those of the names that the client reads first: for
+    /// what it reads later <see cref="PathFileSystem.GetAttributes"/> is asked again.
+    /// </summary>
     /// <param name="name">One component, of 1 to 255 bytes in UTF-8, without "/" and NUL.</param>
     /// <param name="attributes">As of <see cref="PathFileSystem.GetAttributes"/>.</param>
     /// <exception cref="ArgumentException">The name is none.</exception>

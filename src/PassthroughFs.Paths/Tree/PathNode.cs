@@ -1,5 +1,6 @@
 using System;
 using System.Collections.Generic;
+using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Paths.Tree;
 
@@ -44,7 +45,10 @@ internal sealed class PathNode(ulong id, string name)
     /// <summary>Whether nobody uses its path, or changes it.</summary>
     public bool IsFree => Users == 0 && !IsTaken;
 
-    /// <summary>The path from the root, "/" for the root; null for what was removed, and what was in it.</summary>
+    /// <summary>
+    /// The path from the root, "/" for the root; null for what was removed, and what was in it, and for what renames
+    /// have put so deep that its path is longer than one may be.
+    /// </summary>
     public string? Path
     {
         get
@@ -52,9 +56,11 @@ internal sealed class PathNode(ulong id, string name)
             // No recursion: a client decides how deep directories are in each other.
             Stack<PathNode>? unknown = null;
             PathNode at = this;
+            int length = 0;
             for (; at._path is null && !at.IsRoot; at = at.Parent!)
             {
-                if (at.IsRemoved)
+                length += at.Name.Length + 1;
+                if (at.IsRemoved || length >= Linux.PATH_MAX)
                 {
                     return null;
                 }
@@ -63,6 +69,11 @@ internal sealed class PathNode(ulong id, string name)
             }
 
             string path = at.IsRoot ? "/" : at._path!;
+            if (length + path.Length >= Linux.PATH_MAX)
+            {
+                return null;
+            }
+
             while (unknown is { Count: > 0 })
             {
                 PathNode below = unknown.Pop();

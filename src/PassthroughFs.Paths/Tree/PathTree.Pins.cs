@@ -53,7 +53,7 @@ internal sealed partial class PathTree
                 Errno error = FindDirectory(parent, out directory);
                 if (error != Errno.OK)
                 {
-                    return error;
+                    return GiveUp(error);
                 }
 
                 child = ChildOf(directory, name);
@@ -99,19 +99,19 @@ internal sealed partial class PathTree
                 Errno newError = FindDirectory(newParent, out target);
                 if (error != Errno.OK || newError != Errno.OK)
                 {
-                    return newError is Errno.EBADF or Errno.ENOTDIR && error != Errno.EBADF ? newError
+                    return GiveUp(newError is Errno.EBADF or Errno.ENOTDIR && error != Errno.EBADF ? newError
                         : error == Errno.OK ? newError
-                        : error;
+                        : error);
                 }
 
                 if (source.Children?.GetValueOrDefault(name) is { } known && IsIn(target, known))
                 {
-                    return Errno.EINVAL;
+                    return GiveUp(Errno.EINVAL);
                 }
 
                 if (target.Children?.GetValueOrDefault(newName) is { } there && IsIn(source, there))
                 {
-                    return Errno.ENOTEMPTY;
+                    return GiveUp(Errno.ENOTEMPTY);
                 }
 
                 moved = ChildOf(source, name);
@@ -207,8 +207,19 @@ internal sealed partial class PathTree
     private Errno FindDirectory(NodeId id, out PathNode directory) =>
         (directory = Known(id)!) is null ? Errno.EBADF
         : directory.Type != Linux.S_IFDIR ? Errno.ENOTDIR
-        : directory.IsRemoved ? Errno.ENOENT
+        : directory.Path is null ? Errno.ENOENT
         : Errno.OK;
+
+    // Who has waited for it may have held others up.
+    private Errno GiveUp(Errno error)
+    {
+        if (_waiting > 0)
+        {
+            Monitor.PulseAll(_lock);
+        }
+
+        return error;
+    }
 
     // Nobody who only uses them begins to, while somebody waits to take them.
     private void Wait(PathNode? wanted, PathNode? second)

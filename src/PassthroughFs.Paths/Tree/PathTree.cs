@@ -59,7 +59,7 @@ internal sealed partial class PathTree
                 DropIfUnused(known);
             }
 
-            if (directory.IsRemoved)
+            if (directory.Path is null)
             {
                 return Errno.ENOENT;
             }

@@ -1,5 +1,6 @@
 using System;
 using System.Linq;
+using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Paths;
 using Xunit;
@@ -45,6 +46,64 @@ public sealed class PathFileSystemTests
         Api(fs).Destroy(s_context);
         Assert.Equal((1, 0), (fs.NodeCount, fs.OpenCount));
         Assert.Equal(Errno.OK, Api(fs).Lookup(s_context, NodeId.Root, "f", out _));
+    }
+
+    [Fact]
+    public void What_is_below_a_directory_that_is_gone_is_gone_and_holds_up_nobody()
+    {
+        using var fs = new LooseFileSystem();
+        Entry a = Mkdir(fs, "a");
+        Assert.Equal(Errno.OK, Api(fs).Mkdir(s_context, a.Node, "d", 0x1ED, 0, out Entry d));
+        Assert.Equal(Errno.OK, Api(fs).Mkdir(s_context, d.Node, "sub", 0x1ED, 0, out Entry sub));
+        Assert.Equal(Errno.OK, Api(fs).Rmdir(s_context, a.Node, "d"u8));
+        Assert.Equal(Errno.ENOENT, Api(fs).Lookup(s_context, sub.Node, "x", out _));
+        Assert.Equal(Errno.ENOENT, Api(fs).Rename(s_context, sub.Node, "x"u8, NodeId.Root, "y"u8, 0));
+        Assert.Equal(Errno.OK, Api(fs).Rmdir(s_context, NodeId.Root, "a"u8));
+    }
+
+    [Fact]
+    public void A_directory_is_no_file_to_unlink()
+    {
+        using var fs = new LooseFileSystem();
+        Mkdir(fs, "d");
+        Assert.Equal(Errno.EISDIR, Api(fs).Unlink(s_context, NodeId.Root, "d"u8));
+        Create(fs, "f", out _);
+        Assert.Equal(Errno.ENOTDIR, Api(fs).Rmdir(s_context, NodeId.Root, "f"u8));
+    }
+
+    [Fact]
+    public void A_listings_later_pieces_have_the_attributes_of_then()
+    {
+        using var fs = new TreeFileSystem();
+        Create(fs, "aa", out _);
+        Entry file = Create(fs, "bb", out OpenReply open);
+        Create(fs, "cc", out _);
+        Assert.Equal(Errno.OK, Api(fs).OpenDir(s_context, NodeId.Root, 0, out OpenReply reply));
+        var list = new DirectoryList(3);
+        Api(fs).ReadDirPlus(s_context, NodeId.Root, reply.Handle, 0, list);
+        Assert.Equal(Errno.OK, Api(fs).Write(s_context, file.Node, open.Handle, 0, "12345"u8, out _));
+        Assert.Equal(Errno.OK, Api(fs).Unlink(s_context, NodeId.Root, "cc"u8));
+        var rest = new DirectoryList();
+        Api(fs).ReadDirPlus(s_context, NodeId.Root, reply.Handle, list.Offset, rest);
+        Assert.Equal(["bb"], rest.Items.Select(item => item.Name));
+        Assert.Equal(5UL, rest.Items[0].Entry.Attributes.Size);
+    }
+
+    [Fact]
+    public void A_file_is_closed_after_the_calls_that_use_it()
+    {
+        using var fs = new SlowFileSystem();
+        Assert.Equal(Errno.OK, Api(fs).Lookup(s_context, NodeId.Root, "f", out Entry file));
+        Assert.Equal(Errno.OK, Api(fs).Open(s_context, file.Node, 0, OpenRequestFlags.None, out OpenReply reply));
+        var reader = new Thread(() => Api(fs).Read(s_context, file.Node, reply.Handle, 0, new byte[1], out _));
+        reader.Start();
+        fs.File.Began.Wait(TestContext.Current.CancellationToken);
+        Assert.Equal(Errno.OK, Api(fs).Release(s_context, file.Node, reply.Handle, default));
+        Assert.False(fs.File.IsClosed);
+        Assert.Equal(Errno.EBADF, Api(fs).Read(s_context, file.Node, reply.Handle, 0, new byte[1], out _));
+        fs.File.MayEnd.Set();
+        reader.Join();
+        Assert.True(fs.File.IsClosed);
     }
 
     [Fact]
@@ -168,6 +227,54 @@ public sealed class PathFileSystemTests
 
         protected override Errno GetAttributes(string path, out NodeAttributes attributes) =>
             Throws ? throw new InvalidOperationException() : base.GetAttributes(path, out attributes);
+    }
+
+    /// <summary>Takes a directory away with all there is in it, as one whose content changes behind its back.</summary>
+    private sealed class LooseFileSystem : TreeFileSystem
+    {
+        protected override Errno RemoveDirectory(string path) => Errno.OK;
+    }
+
+    private sealed class SlowFileSystem : PathFileSystem
+    {
+        public SlowFile File { get; } = new();
+
+        protected override Errno GetAttributes(string path, out NodeAttributes attributes)
+        {
+            attributes = PathAttributes.File(1);
+            return Errno.OK;
+        }
+
+        protected override Errno List(string path, PathListing listing) => Errno.OK;
+
+        protected override Errno Open(string path, uint flags, out PathFile? file)
+        {
+            file = File;
+            return Errno.OK;
+        }
+    }
+
+    private sealed class SlowFile : PathFile
+    {
+        public ManualResetEventSlim Began { get; } = new();
+
+        public ManualResetEventSlim MayEnd { get; } = new();
+
+        public bool IsClosed { get; private set; }
+
+        public override Errno Read(long offset, Span<byte> buffer, out int count)
+        {
+            Began.Set();
+            MayEnd.Wait();
+            count = 0;
+            return Errno.OK;
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            IsClosed = true;
+            base.Dispose(disposing);
+        }
     }
 
     private sealed class LeastFileSystem : PathFileSystem
