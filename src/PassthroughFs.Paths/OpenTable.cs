@@ -156,14 +156,56 @@ internal readonly struct FileUse(OpenedFile? opened) : IDisposable
     public void Dispose() => opened?.Dispose();
 }
 
-internal sealed class OpenedDirectory(PathNode node) : IOpened
+internal sealed class OpenedDirectory(PathNode node, ListedNames names) : IOpened
 {
+    private readonly Lock _lock = new();
+    private bool _isClosed;
+
     public PathNode Node => node;
 
     /// <summary>What was in it when it was listed; null before.</summary>
-    public PathListing? Listing { get; set; }
+    public PathListing? Listing { get; private set; }
+
+    /// <summary>Takes a listing in the place of the one before.</summary>
+    /// <returns>ENOMEM if all of them have as many names as they may, EBADF if the directory is closed.</returns>
+    public Errno SetListing(PathListing listing)
+    {
+        lock (_lock)
+        {
+            Errno error = _isClosed ? Errno.EBADF
+                : names.TryReplace(Listing?.Items.Count ?? 0, listing.Items.Count) ? Errno.OK
+                : Errno.ENOMEM;
+            Listing = error == Errno.OK ? listing : Listing;
+            return error;
+        }
+    }
 
     public void Dispose()
     {
+        lock (_lock)
+        {
+            _isClosed = true;
+            names.TryReplace(Listing?.Items.Count ?? 0, 0);
+            Listing = null;
+        }
+    }
+}
+
+/// <summary>How many names the listings of all open directories have.</summary>
+internal sealed class ListedNames(int most)
+{
+    private long _count;
+
+    /// <summary>Counts a listing in the place of another one, unless that is too many.</summary>
+    public bool TryReplace(int before, int after)
+    {
+        long change = (long)after - before;
+        if (Interlocked.Add(ref _count, change) <= most || change <= 0)
+        {
+            return true;
+        }
+
+        Interlocked.Add(ref _count, -change);
+        return false;
     }
 }

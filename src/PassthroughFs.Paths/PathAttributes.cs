@@ -44,6 +44,7 @@ public static class PathAttributes
 
     private static NodeAttributes Make(uint type, uint permissions, long size, DateTimeOffset modified)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(size);
         Timestamp time = Time(modified);
         return new NodeAttributes
         {

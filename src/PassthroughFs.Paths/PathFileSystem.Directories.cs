@@ -19,7 +19,7 @@ public abstract partial class PathFileSystem
         PathNode? known = _tree.Get(node);
         Errno error = known is null ? Errno.EBADF
             : known.Type != Linux.S_IFDIR ? Errno.ENOTDIR
-            : _open.Add(new OpenedDirectory(known), out reply.Handle);
+            : _open.Add(new OpenedDirectory(known, _listed), out reply.Handle);
         if (error == Errno.OK)
         {
             _tree.CountOpen(known!, 1);
@@ -62,12 +62,11 @@ public abstract partial class PathFileSystem
             {
                 listing = new PathListing();
                 error = pin.Path is { } path ? List(path, listing) : Errno.OK;
+                error = error == Errno.OK ? opened.SetListing(listing) : error;
                 if (error != Errno.OK)
                 {
                     return error;
                 }
-
-                opened.Listing = listing;
             }
 
             return Deliver(pin, listing, offset, sink, withEntries, isNew);
@@ -79,10 +78,16 @@ public abstract partial class PathFileSystem
     {
         PathNode directory = pin.Node!;
         const uint DirectoryType = Linux.S_IFDIR >> TypeShift;
-        if ((offset == 0 && !sink.TryAdd(directory.Id, 1, DirectoryType, "."u8)) ||
-            (offset <= 1 && !sink.TryAdd(_tree.ParentOf(directory).Value, Own, DirectoryType, ".."u8)))
+
+        // Nothing at all, where there is something, would be the end of the directory to the client.
+        if (offset == 0 && !sink.TryAdd(directory.Id, 1, DirectoryType, "."u8))
         {
-            return Errno.OK;
+            return Errno.EINVAL;
+        }
+
+        if (offset <= 1 && !sink.TryAdd(_tree.ParentOf(directory).Value, Own, DirectoryType, ".."u8))
+        {
+            return offset == 1 ? Errno.EINVAL : Errno.OK;
         }
 
         Span<byte> bytes = stackalloc byte[PathNames.MaxBytes];
@@ -93,7 +98,7 @@ public abstract partial class PathFileSystem
             ReadOnlySpan<byte> name = bytes[..Encoding.UTF8.GetBytes(item.Name, bytes)];
             if (!sink.Fits(name.Length))
             {
-                break;
+                return at == offset ? Errno.EINVAL : Errno.OK;
             }
 
             if (withEntries)

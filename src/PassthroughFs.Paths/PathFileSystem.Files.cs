@@ -1,6 +1,4 @@
 using System;
-using System.Collections.Generic;
-using System.Text;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Paths.Tree;
 
@@ -12,80 +10,6 @@ public abstract unsafe partial class PathFileSystem
     private const long MaxPiece = 1 << 30;
 
     private static readonly SetAttrRequest s_empty = new() { Valid = SetAttrFields.FATTR_SIZE };
-
-    Errno IFileSystem.GetAttr(in RequestContext context, NodeId node, Handle handle, out AttrReply reply)
-    {
-        reply = default;
-        Errno error = _tree.Pin(node, out PathPin pin);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            return Answer(pin, handle, out reply);
-        }
-    }
-
-    Errno IFileSystem.SetAttr(in RequestContext context, NodeId node, in SetAttrRequest request, out AttrReply reply)
-    {
-        const SetAttrFields Hints = SetAttrFields.FATTR_FH | SetAttrFields.FATTR_LOCKOWNER |
-            SetAttrFields.FATTR_KILL_SUIDGID;
-        reply = default;
-        Errno error = _tree.Pin(node, out PathPin pin);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            SetAttrRequest rest = request;
-            rest.Valid &= ~Hints;
-            Handle handle = (request.Valid & SetAttrFields.FATTR_FH) != 0 ? request.Handle : Handle.None;
-            if ((rest.Valid & SetAttrFields.FATTR_SIZE) != 0)
-            {
-                if (pin.Node!.Type != Linux.S_IFREG || request.Size > long.MaxValue)
-                {
-                    return pin.Node.Type == Linux.S_IFREG ? Errno.EFBIG
-                        : pin.Node.Type == Linux.S_IFDIR ? Errno.EISDIR
-                        : Errno.EINVAL;
-                }
-
-                using FileUse use = Use(pin, handle);
-                error = use.File?.SetSize((long)request.Size) ?? Errno.ENOSYS;
-                rest.Valid &= error == Errno.OK ? ~SetAttrFields.FATTR_SIZE : rest.Valid;
-                if (error is not (Errno.OK or Errno.ENOSYS))
-                {
-                    return error;
-                }
-            }
-
-            error = rest.Valid == SetAttrFields.None ? Errno.OK
-                : pin.Path is { } path ? SetAttributes(path, rest)
-                : Errno.ESTALE;
-            return error == Errno.OK ? Answer(pin, handle, out reply) : error;
-        }
-    }
-
-    Errno IFileSystem.ReadLink(in RequestContext context, NodeId node, Span<byte> target, out int length)
-    {
-        length = 0;
-        Errno error = PinPath(node, out PathPin pin);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            error = ReadLink(pin.Path!, out string text);
-            return error != Errno.OK ? error
-                : Encoding.UTF8.TryGetBytes(text, target, out length) ? Errno.OK
-                : Errno.ENAMETOOLONG;
-        }
-    }
 
     Errno IFileSystem.Open(
         in RequestContext context, NodeId node, uint flags, OpenRequestFlags openFlags, out OpenReply reply)
@@ -236,112 +160,6 @@ public abstract unsafe partial class PathFileSystem
     Errno IFileSystem.Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
         Release<OpenedFile>(node, handle);
 
-    Errno IFileSystem.Statfs(in RequestContext context, NodeId node, out StatfsReply reply) => GetStatistics(out reply);
-
-    Errno IFileSystem.GetXattr(
-        in RequestContext context, NodeId node, ReadOnlySpan<byte> name, Span<byte> value, out int size)
-    {
-        size = 0;
-        Errno error = PinAttribute(node, name, out PathPin pin, out string text);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            error = GetXattr(pin.Path!, text, value, out size);
-            return error == Errno.OK && !value.IsEmpty && size > value.Length ? Errno.ERANGE : error;
-        }
-    }
-
-    Errno IFileSystem.SetXattr(
-        in RequestContext context, NodeId node, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value, uint flags,
-        bool killSgid)
-    {
-        Errno error = PinAttribute(node, name, out PathPin pin, out string text);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            return SetXattr(pin.Path!, text, value, flags);
-        }
-    }
-
-    Errno IFileSystem.RemoveXattr(in RequestContext context, NodeId node, ReadOnlySpan<byte> name)
-    {
-        Errno error = PinAttribute(node, name, out PathPin pin, out string text);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            return RemoveXattr(pin.Path!, text);
-        }
-    }
-
-    Errno IFileSystem.ListXattr(in RequestContext context, NodeId node, Span<byte> list, out int size)
-    {
-        size = 0;
-        Errno error = PinPath(node, out PathPin pin);
-        if (error != Errno.OK)
-        {
-            return error;
-        }
-
-        using (pin)
-        {
-            var names = new List<string>();
-            error = ListXattr(pin.Path!, names);
-            foreach (string name in names)
-            {
-                int length = Encoding.UTF8.GetByteCount(name);
-                if (!list.IsEmpty && size + length + 1 > list.Length)
-                {
-                    return Errno.ERANGE;
-                }
-
-                if (!list.IsEmpty)
-                {
-                    Encoding.UTF8.GetBytes(name, list[size..]);
-                    list[size + length] = 0;
-                }
-
-                size += length + 1;
-            }
-
-            return error;
-        }
-    }
-
-    private Errno Answer(in PathPin pin, Handle handle, out AttrReply reply)
-    {
-        reply = default;
-        var node = new NodeId(pin.Node!.Id);
-        using FileUse use = Use(pin, handle);
-        Errno error = use.File?.GetAttributes(out reply.Attributes) ?? Errno.ENOSYS;
-        if (error == Errno.ENOSYS)
-        {
-            error = pin.Path is { } path ? GetAttributes(path, out reply.Attributes) : Errno.ESTALE;
-        }
-
-        if (error == Errno.OK && (reply.Attributes.Mode & Linux.S_IFMT) != pin.Node.Type)
-        {
-            // Something else is there now: the client looks the name up again.
-            error = Errno.ESTALE;
-        }
-
-        Complete(node, ref reply.Attributes);
-        reply.Attributes.Nlink = pin.Path is null ? 0 : reply.Attributes.Nlink;
-        reply.Timeout = _options.AttributesTimeout;
-        return error == Errno.ENOENT ? Errno.ESTALE : error;
-    }
-
     private Errno Keep(NodeId node, PathFile file, uint flags, out OpenReply reply)
     {
         reply = default;
@@ -390,13 +208,6 @@ public abstract unsafe partial class PathFileSystem
         }
 
         return error;
-    }
-
-    private Errno PinAttribute(NodeId node, ReadOnlySpan<byte> name, out PathPin pin, out string text)
-    {
-        pin = default;
-        Errno error = PathNames.DecodeText(name, out text);
-        return error == Errno.OK ? PinPath(node, out pin) : error;
     }
 
     // A directory that is opened as a file: reading it is EISDIR.

@@ -317,6 +317,7 @@ public abstract partial class PathFileSystem
     private Errno Enter(in PathPin pin, string name, in NodeAttributes attributes, out Entry entry)
     {
         entry = default;
+        CheckType(attributes);
         Errno error = _tree.CountLookup(pin, name, attributes.Mode & Linux.S_IFMT, out NodeId node);
         if (error == Errno.OK)
         {
@@ -324,6 +325,16 @@ public abstract partial class PathFileSystem
         }
 
         return error;
+    }
+
+    /// <summary>The client takes attributes without a type for a broken file system, and says EIO without a reason.</summary>
+    private static void CheckType(in NodeAttributes attributes)
+    {
+        if ((attributes.Mode & Linux.S_IFMT) == 0)
+        {
+            throw new InvalidOperationException(
+                "Attributes have a Mode without a type: make them by PathAttributes, or add S_IFDIR, S_IFREG, …");
+        }
     }
 
     private void Fill(NodeId node, in NodeAttributes attributes, out Entry entry)

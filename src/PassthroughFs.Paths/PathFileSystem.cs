@@ -29,6 +29,7 @@ public abstract partial class PathFileSystem : IFileSystem, IDisposable
     private readonly PathFileSystemOptions _options;
     private readonly PathTree _tree;
     private readonly OpenTable _open;
+    private readonly ListedNames _listed;
 
     /// <summary>A file system without a client.</summary>
     /// <param name="options">What it promises; the defaults without.</param>
@@ -41,8 +42,10 @@ public abstract partial class PathFileSystem : IFileSystem, IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(_options.NegativeTimeout, TimeSpan.Zero);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(_options.MaxNodes);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(_options.MaxOpenFiles);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(_options.MaxListedNames);
         _tree = new PathTree(_options.MaxNodes);
         _open = new OpenTable(_options.MaxOpenFiles);
+        _listed = new ListedNames(_options.MaxListedNames);
     }
 
     /// <summary>How many paths the client knows, the root included.</summary>
@@ -120,7 +123,8 @@ public abstract partial class PathFileSystem : IFileSystem, IDisposable
     /// <summary>Changes attributes.</summary>
     /// <param name="path">The path.</param>
     /// <param name="changes">Those that <see cref="SetAttrRequest.Valid"/> names are to change; its Handle says
-    /// nothing here. A size comes here where no open file has taken it.</param>
+    /// nothing here. A size comes here where no open file has taken it. A request for several comes in
+    /// up to three calls: mode and owner, size, times.</param>
     /// <returns>EROFS unless overridden.</returns>
     protected virtual Errno SetAttributes(string path, in SetAttrRequest changes) => Errno.EROFS;
 

@@ -27,4 +27,10 @@ public sealed record PathFileSystemOptions
 
     /// <summary>How many files and directories the client may have open at once: an open beyond is ENFILE.</summary>
     public int MaxOpenFiles { get; init; } = 65_536;
+
+    /// <summary>
+    /// How many names the listings of all open directories may have together: to read one beyond is ENOMEM. Each costs
+    /// about 150 bytes and the name.
+    /// </summary>
+    public int MaxListedNames { get; init; } = 1_000_000;
 }

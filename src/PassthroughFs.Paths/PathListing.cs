@@ -1,6 +1,7 @@
 using System;
+using System.Buffers;
 using System.Collections.Generic;
-using System.Text;
+using System.Text.Unicode;
 using PassthroughFs.Core.Api;
 
 namespace PassthroughFs.Paths;
@@ -36,12 +37,13 @@ public sealed class PathListing
     private static string Check(string name)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
+        Span<byte> bytes = stackalloc byte[PathNames.MaxBytes];
         return name is not ("." or "..") && name.AsSpan().IndexOfAny('/', '\0') < 0
-            && Encoding.UTF8.GetByteCount(name) <= PathNames.MaxBytes
+            && Utf8.FromUtf16(name, bytes, out _, out _, replaceInvalidSequences: false) == OperationStatus.Done
             ? name
             : throw new ArgumentException(
-                $"\"{name}\" is no name in a directory: it has a \"/\" or a NUL, is \".\" or \"..\", or has more " +
-                $"than {PathNames.MaxBytes} bytes", nameof(name));
+                $"\"{name}\" is no name in a directory: it has a \"/\" or a NUL, is \".\" or \"..\", has half of a " +
+                $"surrogate pair, or has more than {PathNames.MaxBytes} bytes", nameof(name));
     }
 
     internal readonly record struct Item(string Name, uint Type, NodeAttributes? Attributes);

@@ -90,6 +90,67 @@ public sealed class PathFileSystemTests
     }
 
     [Fact]
+    public void Listed_names_beyond_the_limit_are_ENOMEM_until_a_directory_is_closed()
+    {
+        using var fs = new TreeFileSystem(new PathFileSystemOptions { MaxListedNames = 3 });
+        Mkdir(fs, "a");
+        Mkdir(fs, "b");
+        Assert.Equal(Errno.OK, Api(fs).OpenDir(s_context, NodeId.Root, 0, out OpenReply first));
+        Assert.Equal(Errno.OK, Api(fs).OpenDir(s_context, NodeId.Root, 0, out OpenReply second));
+        Assert.Equal(Errno.OK, Api(fs).ReadDir(s_context, NodeId.Root, first.Handle, 0, new DirectoryList()));
+        Assert.Equal(Errno.OK, Api(fs).ReadDir(s_context, NodeId.Root, first.Handle, 0, new DirectoryList()));
+        Assert.Equal(Errno.ENOMEM, Api(fs).ReadDir(s_context, NodeId.Root, second.Handle, 0, new DirectoryList()));
+        Assert.Equal(Errno.OK, Api(fs).ReleaseDir(s_context, NodeId.Root, first.Handle, 0));
+        Assert.Equal(Errno.OK, Api(fs).ReadDir(s_context, NodeId.Root, second.Handle, 0, new DirectoryList()));
+    }
+
+    [Fact]
+    public void A_listing_without_room_for_one_name_is_no_empty_one()
+    {
+        using var fs = new TreeFileSystem();
+        Mkdir(fs, "a");
+        Assert.Equal(Errno.OK, Api(fs).OpenDir(s_context, NodeId.Root, 0, out OpenReply reply));
+        for (ulong offset = 0; offset < 3; offset++)
+        {
+            Assert.Equal(
+                Errno.EINVAL, Api(fs).ReadDir(s_context, NodeId.Root, reply.Handle, offset, new DirectoryList(0)));
+        }
+
+        Assert.Equal(Errno.OK, Api(fs).ReadDir(s_context, NodeId.Root, reply.Handle, 3, new DirectoryList(0)));
+    }
+
+    [Fact]
+    public void Half_a_character_is_no_name_and_a_size_is_not_negative()
+    {
+        var listing = new PathListing();
+        Assert.Throws<ArgumentException>(() => listing.Add("\uD800"));
+        Assert.Throws<ArgumentException>(() => listing.Add(new string('ä', 128)));
+        listing.Add(new string('ä', 127));
+        Assert.Throws<ArgumentOutOfRangeException>(() => PathAttributes.File(-1));
+    }
+
+    [Fact]
+    public void Attributes_without_a_type_are_said_to_who_gave_them()
+    {
+        using var fs = new LeastFileSystem { Mode = 0x1ED };
+        var fault = Assert.Throws<InvalidOperationException>(
+            () => Api(fs).GetAttr(s_context, NodeId.Root, Handle.None, out _));
+        Assert.Contains("S_IFDIR", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_mode_that_is_refused_leaves_the_size()
+    {
+        using var fs = new StrictFileSystem();
+        Entry file = Create(fs, "f", out OpenReply reply);
+        Assert.Equal(Errno.OK, Api(fs).Write(s_context, file.Node, reply.Handle, 0, "12345"u8, out _));
+        var request = new SetAttrRequest { Valid = SetAttrFields.FATTR_MODE | SetAttrFields.FATTR_SIZE, Size = 0 };
+        Assert.Equal(Errno.EPERM, Api(fs).SetAttr(s_context, file.Node, request, out _));
+        Assert.Equal(Errno.OK, Api(fs).GetAttr(s_context, file.Node, Handle.None, out AttrReply now));
+        Assert.Equal(5UL, now.Attributes.Size);
+    }
+
+    [Fact]
     public void A_file_is_closed_after_the_calls_that_use_it()
     {
         using var fs = new SlowFileSystem();
@@ -229,6 +290,11 @@ public sealed class PathFileSystemTests
             Throws ? throw new InvalidOperationException() : base.GetAttributes(path, out attributes);
     }
 
+    private sealed class StrictFileSystem : TreeFileSystem
+    {
+        protected override Errno SetAttributes(string path, in SetAttrRequest changes) => Errno.EPERM;
+    }
+
     /// <summary>Takes a directory away with all there is in it, as one whose content changes behind its back.</summary>
     private sealed class LooseFileSystem : TreeFileSystem
     {
@@ -279,9 +345,12 @@ public sealed class PathFileSystemTests
 
     private sealed class LeastFileSystem : PathFileSystem
     {
+        public uint Mode { get; init; } = Linux.S_IFDIR | 0x1ED;
+
         protected override Errno GetAttributes(string path, out NodeAttributes attributes)
         {
             attributes = PathAttributes.Directory();
+            attributes.Mode = Mode;
             return path == "/" ? Errno.OK : Errno.ENOENT;
         }
 
