@@ -327,7 +327,7 @@ public abstract partial class PathFileSystem
         return error;
     }
 
-    /// <summary>The client takes attributes without a type for a broken file system, and says EIO without a reason.</summary>
+    /// <summary>Refuses attributes without a type: the client makes EIO of them, and says no reason.</summary>
     private static void CheckType(in NodeAttributes attributes)
     {
         if ((attributes.Mode & Linux.S_IFMT) == 0)

@@ -144,7 +144,11 @@ public sealed class PathFileSystemTests
         using var fs = new StrictFileSystem();
         Entry file = Create(fs, "f", out OpenReply reply);
         Assert.Equal(Errno.OK, Api(fs).Write(s_context, file.Node, reply.Handle, 0, "12345"u8, out _));
-        var request = new SetAttrRequest { Valid = SetAttrFields.FATTR_MODE | SetAttrFields.FATTR_SIZE, Size = 0 };
+        var request = new SetAttrRequest
+        {
+            Valid = SetAttrFields.FATTR_MODE | SetAttrFields.FATTR_SIZE | SetAttrFields.FATTR_FH,
+            Handle = reply.Handle,
+        };
         Assert.Equal(Errno.EPERM, Api(fs).SetAttr(s_context, file.Node, request, out _));
         Assert.Equal(Errno.OK, Api(fs).GetAttr(s_context, file.Node, Handle.None, out AttrReply now));
         Assert.Equal(5UL, now.Attributes.Size);
