@@ -32,27 +32,25 @@ public abstract unsafe partial class PathFileSystem
             }
 
             error = Open(pin.Path!, flags & ~(Linux.O_TRUNC | Linux.O_CREAT | Linux.O_EXCL), out PathFile? file);
-            try
-            {
-                if (error == Errno.OK && truncates)
-                {
-                    error = file?.SetSize(0) ?? Errno.EIO;
-                    error = error == Errno.ENOSYS ? SetAttributes(pin.Path!, s_empty) : error;
-                }
-            }
-            catch
-            {
-                file?.Dispose();
-                throw;
-            }
-
             if (error != Errno.OK || file is null)
             {
                 file?.Dispose();
                 return error == Errno.OK ? Errno.EIO : error;
             }
 
-            return Keep(node, file, flags, out reply);
+            bool isKept = false;
+            try
+            {
+                error = truncates ? file.SetSize(0) : Errno.OK;
+                error = error == Errno.ENOSYS ? SetAttributes(pin.Path!, s_empty) : error;
+                error = error == Errno.OK ? Keep(node, file, flags, out reply) : error;
+                isKept = error == Errno.OK;
+                return error;
+            }
+            finally
+            {
+                DisposeUnless(isKept, file);
+            }
         }
     }
 
@@ -160,21 +158,28 @@ public abstract unsafe partial class PathFileSystem
     Errno IFileSystem.Release(in RequestContext context, NodeId node, Handle handle, in ReleaseRequest request) =>
         Release<OpenedFile>(node, handle);
 
+    /// <summary>Gives an open file a Handle; the caller disposes of it if this is an error.</summary>
     private Errno Keep(NodeId node, PathFile file, uint flags, out OpenReply reply)
     {
         reply = default;
         OpenReplyFlags replyFlags = file.ReplyFlags;
         PathNode? known = _tree.Get(node);
         Errno error = known is null ? Errno.EBADF : _open.Add(new OpenedFile(known, file, flags), out reply.Handle);
-        if (error != Errno.OK)
+        if (error == Errno.OK)
         {
-            file.Dispose();
-            return error;
+            _tree.CountOpen(known!, 1);
+            reply.Flags = replyFlags;
         }
 
-        _tree.CountOpen(known!, 1);
-        reply.Flags = replyFlags;
-        return Errno.OK;
+        return error;
+    }
+
+    private static void DisposeUnless(bool isKept, PathFile file)
+    {
+        if (!isKept)
+        {
+            file.Dispose();
+        }
     }
 
     private Errno Release<T>(NodeId node, Handle handle)

@@ -146,23 +146,25 @@ public abstract partial class PathFileSystem
                 return error == Errno.OK ? Errno.EIO : error;
             }
 
-            error = file.GetAttributes(out NodeAttributes attributes);
-            error = error == Errno.ENOSYS ? GetAttributes(pin.Path!, out attributes) : error;
-            error = error == Errno.OK ? Enter(pin, text, attributes, out entry) : error;
-            if (error != Errno.OK)
+            bool isKept = false;
+            try
             {
-                file.Dispose();
+                error = file.GetAttributes(out NodeAttributes attributes);
+                error = error == Errno.ENOSYS ? GetAttributes(pin.Path!, out attributes) : error;
+                error = error == Errno.OK ? Enter(pin, text, attributes, out entry) : error;
+                error = error == Errno.OK ? Keep(entry.Node, file, request.Flags, out reply) : error;
+                isKept = error == Errno.OK;
                 return error;
             }
-
-            error = Keep(entry.Node, file, request.Flags, out reply);
-            if (error != Errno.OK)
+            finally
             {
-                _tree.Forget(entry.Node, 1);
-                entry = default;
+                DisposeUnless(isKept, file);
+                if (!isKept)
+                {
+                    _tree.Forget(entry.Node, 1);
+                    entry = default;
+                }
             }
-
-            return error;
         }
     }
 

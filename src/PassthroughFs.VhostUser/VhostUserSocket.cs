@@ -176,7 +176,7 @@ public sealed unsafe class VhostUserSocket : IDisposable
         byte* address = stackalloc byte[AddressBytes];
         Fill(address, path);
 
-        // Nobody listens to what a dead daemon left. SAFETY: as in Create.
+        // Nobody listens to what a dead daemon left. SAFETY: as in Listen.
         if (Libc.connect(Libc.Number(handle), address, AddressBytes) == 0 || Libc.LastError != Libc.ECONNREFUSED)
         {
             throw new VhostUserException($"socket path {path} is in use by another program: choose another");

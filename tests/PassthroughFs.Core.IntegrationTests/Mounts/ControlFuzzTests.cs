@@ -1,5 +1,4 @@
 using System;
-using System.Globalization;
 using System.IO;
 using System.Linq;
 using System.Net.Sockets;
@@ -27,9 +26,6 @@ public sealed class ControlFuzzTests
         "/..",
     ];
 
-    private static int Rounds => int.Parse(
-        Environment.GetEnvironmentVariable("PTFS_FUZZ_ROUNDS") ?? "300", CultureInfo.InvariantCulture);
-
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -47,7 +43,7 @@ public sealed class ControlFuzzTests
         int fds = Descriptors(mount).Length;
         using var open = new FileStream(at["one/f"], FileMode.Open);
         var random = new Random(seed);
-        for (int round = 0; round < Rounds; round++)
+        for (int round = 0; round < FuzzRounds.Count; round++)
         {
             byte[] dialogue = Dialogue(random, two.Path);
             int fd = open.SafeFileHandle.DangerousGetHandle().ToInt32();

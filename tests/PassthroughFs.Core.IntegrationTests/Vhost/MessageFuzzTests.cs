@@ -1,7 +1,6 @@
 using System;
 using System.Buffers.Binary;
 using System.Collections.Generic;
-using System.Globalization;
 using System.Net.Sockets;
 using PassthroughFs.Core.IntegrationTests.Platform;
 using PassthroughFs.Core.IntegrationTests.Posix;
@@ -12,9 +11,6 @@ namespace PassthroughFs.Core.IntegrationTests.Vhost;
 /// <summary>Messages that make no sense, with descriptors that do not belong there.</summary>
 public sealed class MessageFuzzTests
 {
-    private static int Rounds => int.Parse(
-        Environment.GetEnvironmentVariable("PTFS_FUZZ_ROUNDS") ?? "300", CultureInfo.InvariantCulture);
-
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -30,7 +26,7 @@ public sealed class MessageFuzzTests
         daemon.Await(() => daemon.OpenBelow(shared.Path).Length == 0, "files are held");
         int fds = daemon.FdCount;
         var random = new Random(seed);
-        for (int round = 0; round < Rounds; round++)
+        for (int round = 0; round < FuzzRounds.Count; round++)
         {
             Converse(daemon, random);
         }

@@ -154,6 +154,28 @@ public sealed class PathFileSystemTests
         Assert.Equal(5UL, now.Attributes.Size);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_file_that_throws_when_it_is_opened_is_closed_and_nothing_is_known_of_it(bool isMade)
+    {
+        using var fs = new SlowFileSystem();
+        fs.File.Throws = true;
+        NodeId node = NodeId.Root;
+        if (!isMade)
+        {
+            Assert.Equal(Errno.OK, Api(fs).Lookup(s_context, NodeId.Root, "f", out Entry entry));
+            node = entry.Node;
+        }
+
+        Assert.Throws<InvalidOperationException>(() => isMade
+            ? Api(fs).Create(s_context, node, "f"u8, default, out _, out _)
+            : Api(fs).Open(s_context, node, 0, OpenRequestFlags.None, out _));
+        Api(fs).Forget(s_context, node, 1);
+        Assert.True(fs.File.IsClosed);
+        Assert.Equal((1, 0), (fs.NodeCount, fs.OpenCount));
+    }
+
     [Fact]
     public void A_file_is_closed_after_the_calls_that_use_it()
     {
@@ -317,6 +339,9 @@ public sealed class PathFileSystemTests
 
         protected override Errno List(string path, PathListing listing) => Errno.OK;
 
+        protected override Errno Create(in RequestContext context, string path, uint mode, uint flags, out PathFile? file) =>
+            Open(path, flags, out file);
+
         protected override Errno Open(string path, uint flags, out PathFile? file)
         {
             file = File;
@@ -326,6 +351,10 @@ public sealed class PathFileSystemTests
 
     private sealed class SlowFile : PathFile
     {
+        public bool Throws { get; set; }
+
+        public override OpenReplyFlags ReplyFlags => Throws ? throw new InvalidOperationException() : default;
+
         public ManualResetEventSlim Began { get; } = new();
 
         public ManualResetEventSlim MayEnd { get; } = new();
