@@ -41,9 +41,8 @@ internal static class Background
     /// <returns>The exit code.</returns>
     public static int Start(int argumentCount, bool quiet)
     {
-        // As this process was started, so is that one: an executable, or `dotnet` with an assembly.
-        string[] argv = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
-        if (Environment.ProcessPath is not { } program || argv.Length <= argumentCount)
+        // As this process was started, so is that one.
+        if (OwnProgram.Find() is not { } program || program.Arguments.Count <= argumentCount)
         {
             throw new FuseMountException(
                 "cannot find the program's own file: mount /proc, or leave --background out", FuseMountFault.System);
@@ -55,14 +54,14 @@ internal static class Background
         using (input)
         {
             child = ChildProcess.Start(
-                program, argv, input.DangerousGetHandle().ToInt32(), stderrFd: -1,
+                program.Path, program.Arguments, input.DangerousGetHandle().ToInt32(), stderrFd: -1,
                 (Variable, ChildProcess.PassedFd.ToString(CultureInfo.InvariantCulture)), ownSession: true, out error);
         }
 
         if (child is null)
         {
             throw new FuseMountException(
-                $"{program} cannot be started in the background: {Libc.Describe(error)}", FuseMountFault.System);
+                $"{program.Path} cannot be started in the background: {Libc.Describe(error)}", FuseMountFault.System);
         }
 
         string word;

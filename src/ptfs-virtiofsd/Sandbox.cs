@@ -13,6 +13,19 @@ namespace PassthroughFs.PtfsVirtiofsd;
 /// <summary>Takes the rest of the host out of the daemon's sight.</summary>
 internal static class Sandbox
 {
+    /// <summary>This program, started once more for a step of a sandbox.</summary>
+    /// <param name="variable">A variable of the environment that says which.</param>
+    /// <param name="value">Its value.</param>
+    /// <exception cref="DaemonException">It cannot be found out how it was started.</exception>
+    public static OwnProgram NewProgram(string variable, string value)
+    {
+        OwnProgram program = OwnProgram.Find()
+            ?? throw new DaemonException("cannot find the program's own file: mount /proc, or use --sandbox none");
+
+        // The runtime's sockets for diagnostics are ways in, and would be left behind where nobody can remove them.
+        return program.With("DOTNET_EnableDiagnostics", "0").With(variable, value);
+    }
+
     /// <summary>Says what cannot be done, before anything is.</summary>
     /// <exception cref="DaemonException">The sandbox does not go with the rest, or with this machine.</exception>
     public static void Check(SandboxMode mode, string shared, PassthroughConfig config)
@@ -82,7 +95,7 @@ internal static class Sandbox
         }
 
         RemoveDiagnostics();
-        OwnProgram program = OwnProgram.With(variable, "1");
+        OwnProgram program = NewProgram(variable, "1");
         Libc.InheritOnly(socketFd ?? -1);
         Privileges.KeepOverExec(new HashSet<int>(capabilities) { Capabilities.SysChroot }, option);
         fixed (byte* path = Libc.CString(program.Path))

@@ -159,7 +159,7 @@ internal sealed unsafe class SandboxOutside : IDisposable
     private SandboxProcess Spawn()
     {
         int channelFd = _passed.Fd, socketFd = Libc.Number(_socket.Handle), treeFd = Libc.Number(_tree!);
-        OwnProgram program = OwnProgram.With(SandboxInside.Variable, $"{channelFd},{socketFd},{treeFd}");
+        OwnProgram program = Sandbox.NewProgram(SandboxInside.Variable, $"{channelFd},{socketFd},{treeFd}");
 
         Libc.InheritOnly(channelFd, socketFd, treeFd);
         return SandboxProcess.Start(program, out Errno error)

@@ -86,7 +86,7 @@ internal static class UserNamespace
             Libc.InheritOnly(socketFd);
         }
 
-        OwnProgram program = OwnProgram.With(Variable, state);
+        OwnProgram program = Sandbox.NewProgram(Variable, state);
         Sandbox.RemoveDiagnostics();
         fixed (byte* path = Libc.CString(unshare))
         {

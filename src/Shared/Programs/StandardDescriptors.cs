@@ -1,7 +1,4 @@
-using System;
-using System.Collections;
 using System.Collections.Generic;
-using System.IO;
 
 namespace PassthroughFs.Shared;
 
@@ -45,32 +42,16 @@ internal static unsafe class StandardDescriptors
 
     private static void StartAnew(byte* nullDevice, List<int> taken)
     {
-        string[] arguments;
-        try
-        {
-            arguments = File.ReadAllText("/proc/self/cmdline").Split('\0')[..^1];
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // Without /proc nobody can tell how the program was started; the mount will say what it lacks.
-            return;
-        }
-
         int fd = Libc.open(nullDevice, Libc.O_RDWR | Libc.O_CLOEXEC);
-        if (Environment.ProcessPath is not { } program || fd < 0)
+        if (fd < 0 || OwnProgram.Find() is not { } program)
         {
+            // Without /proc nobody can tell how the program was started; it will say itself what it lacks.
             return;
         }
 
-        var environment = new List<string>();
-        foreach (DictionaryEntry entry in Environment.GetEnvironmentVariables())
-        {
-            environment.Add($"{entry.Key}={entry.Value}");
-        }
-
-        byte** argv = Libc.CStrings(arguments);
-        byte** envp = Libc.CStrings(environment);
-        fixed (byte* file = Libc.CString(program))
+        byte** argv = Libc.CStrings(program.Arguments);
+        byte** envp = Libc.CStrings(program.Environment);
+        fixed (byte* file = Libc.CString(program.Path))
         {
             foreach (int number in taken)
             {
