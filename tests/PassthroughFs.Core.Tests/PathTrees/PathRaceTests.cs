@@ -4,6 +4,7 @@ using System.Linq;
 using System.Threading;
 using PassthroughFs.Core.Api;
 using PassthroughFs.Paths;
+using PassthroughFs.Paths.Tree;
 using Xunit;
 
 namespace PassthroughFs.Core.Tests.PathTrees;
@@ -37,6 +38,41 @@ public sealed class PathRaceTests
         Assert.Null(fs.Fault);
         Assert.InRange(fs.Changes, 100, int.MaxValue);
         Assert.Equal((1, 0), (fs.NodeCount, fs.OpenCount));
+    }
+
+    [Fact]
+    public void Whoever_gives_up_waiting_holds_up_nobody()
+    {
+        var tree = new PathTree(10);
+        Assert.Equal(Errno.OK, tree.PinName(NodeId.Root, "d", false, out PathPin pin));
+        Assert.Equal(Errno.OK, tree.CountLookup(pin, "d", Linux.S_IFDIR, out NodeId directory));
+        pin.Dispose();
+        Assert.Equal(Errno.OK, tree.PinName(directory, "x", false, out pin));
+        Assert.Equal(Errno.OK, tree.CountLookup(pin, "x", Linux.S_IFREG, out NodeId file));
+        pin.Dispose();
+
+        // The file is used; somebody waits to remove it, and a second user waits behind that one.
+        Assert.Equal(Errno.OK, tree.Pin(file, out PathPin used));
+        Errno removal = Errno.OK;
+        Thread remover = Start(() => removal = tree.PinName(directory, "x", true, out _));
+        Thread user = Start(() =>
+        {
+            Assert.Equal(Errno.OK, tree.Pin(file, out PathPin second));
+            second.Dispose();
+        });
+        tree.Forget(directory, 1);
+        used.Dispose();
+        Assert.True(remover.Join(TimeSpan.FromMinutes(1)) && user.Join(TimeSpan.FromMinutes(1)), "somebody still waits");
+        Assert.Equal(Errno.EBADF, removal);
+
+        static Thread Start(ThreadStart what)
+        {
+            var thread = new Thread(what) { IsBackground = true };
+            thread.Start();
+            Assert.True(SpinWait.SpinUntil(
+                () => thread.ThreadState.HasFlag(ThreadState.WaitSleepJoin), TimeSpan.FromMinutes(1)));
+            return thread;
+        }
     }
 
     private static void Run(IFileSystem fs, int seed, List<string> faults)
