@@ -21,7 +21,8 @@ public sealed record PathFileSystemOptions
     public uint? Gid { get; init; }
 
     /// <summary>
-    /// How many paths the client may know at once: a lookup beyond is ENOMEM. Each costs about 200 bytes and its name.
+    /// How many paths the client may know at once: a lookup beyond is ENOMEM. Each costs about 200 bytes, its
+    /// name, and from its first use on its path as well.
     /// </summary>
     public int MaxNodes { get; init; } = 1_000_000;
 

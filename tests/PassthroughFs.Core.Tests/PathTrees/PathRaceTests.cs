@@ -62,7 +62,8 @@ public sealed class PathRaceTests
         });
         tree.Forget(directory, 1);
         used.Dispose();
-        Assert.True(remover.Join(TimeSpan.FromMinutes(1)) && user.Join(TimeSpan.FromMinutes(1)), "somebody still waits");
+        bool haveEnded = remover.Join(TimeSpan.FromMinutes(1)) && user.Join(TimeSpan.FromMinutes(1));
+        Assert.True(haveEnded, "somebody still waits");
         Assert.Equal(Errno.EBADF, removal);
 
         static Thread Start(ThreadStart what)
